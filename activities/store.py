@@ -1,0 +1,33 @@
+"""What the activities need of the database and the relay; the composition root plugs the real ones in."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from workflows.domain.attempt import SwapAttempt, SwapOutcome
+from workflows.domain.order import OrderEvent, OrderTerms
+
+
+class OrderStore(Protocol):
+    """Keyed writes: each may run any number of times and changes nothing after the first.
+
+    Every method is one transaction and raises `ConnectionError` when the database cannot be reached.
+    """
+
+    async def create_order(self, terms: OrderTerms, events: Sequence[OrderEvent]) -> None:
+        """Store the order with its first events; an order or event that is there already stays as it is."""
+
+    async def append_event(self, order_id: str, event: OrderEvent) -> None:
+        """Store the event and bring the order's row up to it, unless a later or terminal one is there."""
+
+    async def record_attempt(self, swap: SwapAttempt, event: OrderEvent) -> None:
+        """Store a signed swap together with the event that says it may now be broadcast."""
+
+    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
+        """Store what became of the swap; the first outcome stands."""
+
+
+class Relay(Protocol):
+    """Tells streams about committed events. Best effort: PostgreSQL holds the log."""
+
+    async def publish(self, order_id: str, account: str, event: OrderEvent) -> None:
+        """Announce the event; never raises, a lost announcement is made up for by the reader."""

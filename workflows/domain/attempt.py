@@ -1,0 +1,58 @@
+"""One signature of an order: what was signed, and what became of it."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from workflows.domain.errors import ErrorCode
+from workflows.domain.money import BaseUnits
+from workflows.domain.order import Fill
+
+_Frozen = ConfigDict(frozen=True)
+
+
+class SwapAttempt(BaseModel):
+    """A signed swap, recorded before its first broadcast.
+
+    `transaction` is base64. `last_valid_block_height` belongs to the `blockhash` in the signed bytes: the
+    transaction can land in no block beyond it. Amounts in base units.
+    """
+
+    model_config = _Frozen
+
+    order_id: str
+    attempt: int
+    venue: str
+    kind: str
+    pool: str
+    wallet_address: str
+    signature: str
+    transaction: str
+    blockhash: str
+    last_valid_block_height: int
+    amount_in: BaseUnits
+    quoted_out: BaseUnits
+    least_out: BaseUnits
+
+
+class OutcomeKind(StrEnum):
+    """What became of a signature. There is no member for "unknown": the sender goes on until it knows."""
+
+    LANDED = "landed"
+    REVERTED = "reverted"
+    EXPIRED = "expired"
+
+
+class SwapOutcome(BaseModel):
+    """A proven fact about a signature.
+
+    `fill` is set when it landed; `reason` when it did not trade; `detail` says it in the chain's words.
+    """
+
+    model_config = _Frozen
+
+    kind: OutcomeKind
+    slot: int | None = None
+    fill: Fill | None = None
+    reason: ErrorCode | None = None
+    detail: str = ""

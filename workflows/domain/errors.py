@@ -1,0 +1,117 @@
+"""Every error the engine reports: one code, one row.
+
+The row says which HTTP status answers it, whether the engine may try the order again, and what the user
+can do. Codes have the form `category_condition` and never change their meaning; messages may change.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Retry(StrEnum):
+    """What the engine may do with an order after this error."""
+
+    # Quote, route and sign again, within attempts and deadline.
+    AGAIN = "again"
+    # The order ends.
+    NEVER = "never"
+
+
+class ErrorCode(StrEnum):
+    """Stable codes: the `code` of a problem document, the `reason` of an order, the Temporal error type."""
+
+    REQUEST_MALFORMED = "request_malformed"
+    REQUEST_INVALID = "request_invalid"
+    REQUEST_TOO_LARGE = "request_too_large"
+    REQUEST_MEDIA_TYPE = "request_media_type"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    RESOURCE_NOT_FOUND = "resource_not_found"
+    ORDER_NOT_FOUND = "order_not_found"
+    CURSOR_INVALID = "cursor_invalid"
+    TOKEN_UNKNOWN = "token_unknown"
+    TOKENS_IDENTICAL = "tokens_identical"
+    AMOUNT_INVALID = "amount_invalid"
+    AMOUNT_NOT_POSITIVE = "amount_not_positive"
+    AMOUNT_TOO_PRECISE = "amount_too_precise"
+    AMOUNT_TOO_LARGE = "amount_too_large"
+    WALLET_UNKNOWN = "wallet_unknown"
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    INTERNAL_ERROR = "internal_error"
+    QUOTE_UNAVAILABLE = "quote_unavailable"
+    QUOTE_TIMEOUT = "quote_timeout"
+    PAIR_UNSUPPORTED = "pair_unsupported"
+    LIQUIDITY_INSUFFICIENT = "liquidity_insufficient"
+    SLIPPAGE_EXCEEDED = "slippage_exceeded"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    ACCOUNT_FROZEN = "account_frozen"
+    POOL_UNAVAILABLE = "pool_unavailable"
+    SWAP_REVERTED = "swap_reverted"
+    BLOCKHASH_EXPIRED = "blockhash_expired"
+    CHAIN_UNAVAILABLE = "chain_unavailable"
+    TRANSACTION_TOO_LARGE = "transaction_too_large"
+    SIGNING_FAILED = "signing_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one code is answered: HTTP status, retry class, and what the user can do."""
+
+    http_status: int
+    retry: Retry
+    advice: str
+
+
+TABLE: dict[ErrorCode, Row] = {
+    ErrorCode.REQUEST_MALFORMED: Row(400, Retry.NEVER, "Send one JSON object."),
+    ErrorCode.REQUEST_INVALID: Row(422, Retry.NEVER, "Correct the named fields; see /docs."),
+    ErrorCode.REQUEST_TOO_LARGE: Row(413, Retry.NEVER, "Send a body of at most 64 KiB."),
+    ErrorCode.REQUEST_MEDIA_TYPE: Row(415, Retry.NEVER, "Send Content-Type: application/json."),
+    ErrorCode.METHOD_NOT_ALLOWED: Row(405, Retry.NEVER, "Use a method from the Allow header."),
+    ErrorCode.RESOURCE_NOT_FOUND: Row(404, Retry.NEVER, "See /docs for the routes."),
+    ErrorCode.ORDER_NOT_FOUND: Row(404, Retry.NEVER, "Check the order id."),
+    ErrorCode.CURSOR_INVALID: Row(422, Retry.NEVER, "Use nextCursor of the previous page unchanged, or none."),
+    ErrorCode.TOKEN_UNKNOWN: Row(422, Retry.NEVER, "Use a symbol or mint that GET /api/tokens lists."),
+    ErrorCode.TOKENS_IDENTICAL: Row(422, Retry.NEVER, "Choose two different tokens."),
+    ErrorCode.AMOUNT_INVALID: Row(422, Retry.NEVER, 'Send the amount as a decimal string, such as "1.5".'),
+    ErrorCode.AMOUNT_NOT_POSITIVE: Row(422, Retry.NEVER, "Send an amount greater than zero."),
+    ErrorCode.AMOUNT_TOO_PRECISE: Row(422, Retry.NEVER, "Send no more decimals than the token has."),
+    ErrorCode.AMOUNT_TOO_LARGE: Row(422, Retry.NEVER, "Send a smaller amount."),
+    ErrorCode.WALLET_UNKNOWN: Row(422, Retry.NEVER, "Name a wallet that the engine holds a key for."),
+    ErrorCode.ENGINE_UNAVAILABLE: Row(503, Retry.NEVER, "Nothing was created; repeat after Retry-After seconds."),
+    ErrorCode.INTERNAL_ERROR: Row(500, Retry.NEVER, "Report the problem with its instance id."),
+    ErrorCode.QUOTE_UNAVAILABLE: Row(503, Retry.AGAIN, "No venue could be read; try again."),
+    ErrorCode.QUOTE_TIMEOUT: Row(504, Retry.AGAIN, "The venue did not answer in time; try again."),
+    ErrorCode.PAIR_UNSUPPORTED: Row(422, Retry.NEVER, "No registered pool trades this pair; see GET /api/tokens."),
+    ErrorCode.LIQUIDITY_INSUFFICIENT: Row(422, Retry.NEVER, "No pool can fill this amount; try a smaller one."),
+    ErrorCode.SLIPPAGE_EXCEEDED: Row(409, Retry.AGAIN, "The price moved beyond slippageBps; allow more or retry."),
+    ErrorCode.INSUFFICIENT_FUNDS: Row(409, Retry.NEVER, "Fund the wallet: the amount, fees and rent."),
+    ErrorCode.ACCOUNT_FROZEN: Row(409, Retry.NEVER, "A token account is frozen by its mint's authority."),
+    ErrorCode.POOL_UNAVAILABLE: Row(409, Retry.AGAIN, "The pool is paused or changed; another is tried."),
+    ErrorCode.SWAP_REVERTED: Row(409, Retry.AGAIN, "The program refused the swap; nothing traded."),
+    ErrorCode.BLOCKHASH_EXPIRED: Row(409, Retry.AGAIN, "The transaction did not land in time; nothing traded."),
+    ErrorCode.CHAIN_UNAVAILABLE: Row(503, Retry.AGAIN, "The RPC node does not answer; try again."),
+    ErrorCode.TRANSACTION_TOO_LARGE: Row(422, Retry.NEVER, "The route does not fit a transaction."),
+    ErrorCode.SIGNING_FAILED: Row(503, Retry.AGAIN, "The signer of the wallet does not answer; try again."),
+}
+
+
+class EngineError(Exception):
+    """An error with a code of the table; `detail` says what happened in this case."""
+
+    def __init__(self, code: ErrorCode, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+    @property
+    def row(self) -> Row:
+        """The code's row in the table."""
+        return TABLE[self.code]
+
+
+def may_retry(code: str) -> bool:
+    """Whether an order may be tried again after this reason; unknown codes end it."""
+    try:
+        return TABLE[ErrorCode(code)].retry is Retry.AGAIN
+    except ValueError:
+        return False

@@ -1,0 +1,138 @@
+"""Which pool fills the order: quotes of both venues in, one decision with its reasons out. Pure and deterministic."""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from workflows.domain.errors import EngineError, ErrorCode, may_retry
+from workflows.domain.money import BaseUnits, Token
+
+_Frozen = ConfigDict(frozen=True)
+
+# A gain is shown in basis points with two decimals.
+_BPS = Decimal("0.01")
+
+
+class PoolQuote(BaseModel):
+    """What one pool gives for the order at `slot`.
+
+    Amounts in base units at the trader's token accounts. `fee` is the pool's trading fee in base units of
+    `fee_mint`. `price_impact_bps` is how much worse than the pool's marginal price the curve fills, fees excluded.
+    `compute_units` is the estimate for the swap instruction.
+    """
+
+    model_config = _Frozen
+
+    venue: str
+    kind: str
+    pool: str
+    amount_in: BaseUnits
+    amount_out: BaseUnits
+    fee: BaseUnits
+    fee_mint: str
+    price_impact_bps: Decimal
+    compute_units: int
+    slot: int
+
+
+class PoolRefusal(BaseModel):
+    """A pool that gives no quote, and why: the program's error name or the engine's reason."""
+
+    model_config = _Frozen
+
+    venue: str
+    kind: str
+    pool: str
+    reason: str
+
+
+class VenueQuotes(BaseModel):
+    """One venue's answer: every pool of the pair at one slot, best first.
+
+    `reason` is an error code when the venue could not be quoted at all, with `detail` in plain words.
+    """
+
+    model_config = _Frozen
+
+    venue: str
+    slot: int | None = None
+    quotes: tuple[PoolQuote, ...] = ()
+    refusals: tuple[PoolRefusal, ...] = ()
+    reason: ErrorCode | None = None
+    detail: str = ""
+
+
+class Decision(BaseModel):
+    """The chosen route, what it beat, and why."""
+
+    model_config = _Frozen
+
+    chosen: PoolQuote
+    others: tuple[PoolQuote, ...]
+    refusals: tuple[PoolRefusal, ...]
+    gain_bps: Decimal | None
+    why: str
+
+
+def choose(venues: tuple[VenueQuotes, ...], token_in: Token, token_out: Token) -> Decision:
+    """Choose the pool that pays most; between equals the cheaper to run, then the smaller address.
+
+    Raises EngineError when no venue quotes: with the reason to retry for when one gave such a reason, since
+    a venue that could not be read may still have the liquidity, else with why the pair cannot trade.
+    """
+    quotes = sorted(
+        (quote for venue in venues for quote in venue.quotes),
+        key=lambda quote: (-quote.amount_out, quote.compute_units, quote.pool),
+    )
+    if not quotes:
+        raise _no_quote(venues)
+    chosen, others = quotes[0], tuple(quotes[1:])
+    gain = _gain_bps(chosen, others[0]) if others else None
+    return Decision(
+        chosen=chosen,
+        others=others,
+        refusals=tuple(refusal for venue in venues for refusal in venue.refusals),
+        gain_bps=gain,
+        why=_why(chosen, others, gain, venues, token_in, token_out),
+    )
+
+
+def _no_quote(venues: tuple[VenueQuotes, ...]) -> EngineError:
+    failed = [venue for venue in venues if venue.reason is not None]
+    for venue in failed:
+        if venue.reason is not None and may_retry(venue.reason):
+            return EngineError(ErrorCode.QUOTE_UNAVAILABLE, "; ".join(f"{v.venue}: {v.detail}" for v in failed))
+    refusals = [refusal for venue in venues for refusal in venue.refusals]
+    if refusals:
+        listed = "; ".join(f"{refusal.venue} {refusal.kind} {refusal.pool}: {refusal.reason}" for refusal in refusals)
+        return EngineError(ErrorCode.LIQUIDITY_INSUFFICIENT, f"no pool can fill the order: {listed}")
+    return EngineError(ErrorCode.PAIR_UNSUPPORTED, "no registered pool trades this pair")
+
+
+def _gain_bps(chosen: PoolQuote, other: PoolQuote) -> Decimal | None:
+    if other.amount_out == 0:
+        return None
+    ratio = Context(prec=40).divide(Decimal(chosen.amount_out - other.amount_out) * 10_000, Decimal(other.amount_out))
+    return ratio.quantize(_BPS, ROUND_HALF_EVEN)
+
+
+def _why(
+    chosen: PoolQuote,
+    others: tuple[PoolQuote, ...],
+    gain: Decimal | None,
+    venues: tuple[VenueQuotes, ...],
+    token_in: Token,
+    token_out: Token,
+) -> str:
+    pays = (
+        f"{chosen.venue} {chosen.kind} pays {token_out.format(chosen.amount_out)} {token_out.symbol}"
+        f" for {token_in.format(chosen.amount_in)} {token_in.symbol}"
+    )
+    if others:
+        second = others[0]
+        beats = f", {gain} bps more than {second.venue} {second.kind}" if gain is not None else ""
+        reason = f"{pays}{beats}; best of {len(others) + 1} pools"
+    else:
+        reason = f"{pays}; the only pool that quotes"
+    missing = "; ".join(f"{venue.venue} was not quoted: {venue.detail}" for venue in venues if venue.reason is not None)
+    return f"{reason}. {missing}." if missing else f"{reason}."

@@ -1,0 +1,128 @@
+"""What passes between the API, workflows and activities. Changes are additive only: old histories must decode."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from workflows.domain.attempt import SwapAttempt
+from workflows.domain.errors import ErrorCode
+from workflows.domain.lifecycle import Phase, Status
+from workflows.domain.money import BaseUnits, Token
+from workflows.domain.order import Fill, OrderEvent, OrderTerms
+from workflows.domain.routing import Decision, PoolQuote, VenueQuotes
+
+_Frozen = ConfigDict(frozen=True)
+
+
+class PersistOrder(BaseModel):
+    """Make the order and its first events durable."""
+
+    model_config = _Frozen
+
+    terms: OrderTerms
+    events: tuple[OrderEvent, ...]
+
+
+class RelayedEvent(BaseModel):
+    """What the Redis channel carries: an event that is already committed to PostgreSQL."""
+
+    model_config = _Frozen
+
+    order_id: str
+    account: str
+    event: OrderEvent
+
+
+class PublishStatus(BaseModel):
+    """Make one event durable, then relay it."""
+
+    model_config = _Frozen
+
+    order_id: str
+    account: str
+    event: OrderEvent
+
+
+class QuoteRequest(BaseModel):
+    """Quote every pool of one venue for the pair, exact in. `amount_in` in base units of `token_in`."""
+
+    model_config = _Frozen
+
+    token_in: Token
+    token_out: Token
+    amount_in: BaseUnits
+
+
+class ChooseRoute(BaseModel):
+    """Decide between the venues' quotes and record the decision as `event` (status `building`)."""
+
+    model_config = _Frozen
+
+    terms: OrderTerms
+    venues: tuple[VenueQuotes, ...]
+    event: OrderEvent
+
+
+class PrepareSwap(BaseModel):
+    """Build, simulate and sign the swap of one attempt. Nothing is sent."""
+
+    model_config = _Frozen
+
+    terms: OrderTerms
+    attempt: int
+    chosen: PoolQuote
+
+
+class PreparedSwap(BaseModel):
+    """Signed bytes, ready to send, and the price they were made for.
+
+    `slot` is that of the pool state re-read for it; compute figures are units and micro-lamports per unit.
+    """
+
+    model_config = _Frozen
+
+    swap: SwapAttempt
+    compute_unit_limit: int
+    compute_unit_price: BaseUnits
+    slot: int
+
+
+class ExecuteSwap(BaseModel):
+    """Record the attempt, publish `event` (status `submitted`), send the bytes and find out what became of them."""
+
+    model_config = _Frozen
+
+    terms: OrderTerms
+    swap: SwapAttempt
+    event: OrderEvent
+
+
+class OrderState(BaseModel):
+    """The live view of an order that the workflow's `state` query answers."""
+
+    model_config = _Frozen
+
+    terms: OrderTerms
+    status: Status
+    phase: Phase
+    seq: int
+    step: str
+    attempt: int
+    venues: tuple[VenueQuotes, ...] = ()
+    decision: Decision | None = None
+    prepared: PreparedSwap | None = None
+    reason: ErrorCode | None = None
+    fill: Fill | None = None
+    updated_at: datetime
+
+
+class OrderResult(BaseModel):
+    """How the order ended."""
+
+    model_config = _Frozen
+
+    order_id: str
+    status: Status
+    reason: ErrorCode | None = None
+    signature: str | None = None
+    fill: Fill | None = None

@@ -1,0 +1,38 @@
+"""Names and times that workflows, workers and the API must agree on. One table."""
+
+from datetime import timedelta
+
+from temporalio.common import SearchAttributeKey
+
+TASK_QUEUE = "orders"
+
+# One Redis channel carries every order event; an API process subscribes once, whatever its number of clients.
+EVENTS_CHANNEL = "order-engine:events"
+
+# Typed search attributes: the filter columns of the Temporal Web UI.
+ORDER_STATUS = SearchAttributeKey.for_keyword("OrderStatus")
+ORDER_PAIR = SearchAttributeKey.for_keyword("OrderPair")
+ORDER_TYPE = SearchAttributeKey.for_keyword("OrderType")
+ORDER_ACCOUNT = SearchAttributeKey.for_keyword("OrderAccount")
+SEARCH_ATTRIBUTES = (ORDER_STATUS, ORDER_PAIR, ORDER_TYPE, ORDER_ACCOUNT)
+
+# A venue that does not answer within this is left out of the round.
+QUOTE_TIMEOUT = timedelta(seconds=2)
+
+# One try of a keyed write; it is repeated for ever, so that an outage of PostgreSQL delays an order and loses nothing.
+WRITE_TIMEOUT = timedelta(seconds=10)
+
+# One try of building, simulating and signing.
+PREPARE_TIMEOUT = timedelta(seconds=10)
+
+# The sender reports that it lives this often; a killed worker is noticed after the timeout.
+HEARTBEAT_TIMEOUT = timedelta(seconds=4)
+
+# Longer than any blockhash can live (150 blocks), even on a slow cluster; a retry goes on with the same bytes.
+SEND_TIMEOUT = timedelta(minutes=10)
+
+# After a worker dies its workflows' next tasks wait this long before another worker may take them.
+STICKY_TIMEOUT = timedelta(seconds=2)
+
+# A killed worker's half-done workflow task is given to another worker after this.
+WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)
