@@ -16,8 +16,12 @@ class OrderStore(Protocol):
     async def create_order(self, terms: OrderTerms, events: Sequence[OrderEvent]) -> None:
         """Store the order with its first events; an order or event that is there already stays as it is."""
 
-    async def append_event(self, order_id: str, event: OrderEvent) -> None:
-        """Store the event and bring the order's row up to it, unless a later or terminal one is there."""
+    async def append_event(self, order_id: str, event: OrderEvent) -> OrderEvent:
+        """Store the event and bring the order's row up to it, unless a later or terminal one is there.
+
+        Returns the event that is stored under `event.seq`: the given one, or the one that an earlier, crashed
+        try of the same step had stored, which stands. The caller goes on from the answer.
+        """
 
     async def record_attempt(self, swap: SwapAttempt, event: OrderEvent) -> None:
         """Store a signed swap together with the event that says it may now be broadcast."""
