@@ -1,0 +1,19 @@
+"""The adapters by set; a new kind is one line here."""
+
+from deploy.vectors.adapter import Adapter
+from deploy.vectors.files import VectorFile
+
+ADAPTERS: tuple[Adapter, ...] = ()
+
+
+def adapter_of(file: VectorFile) -> Adapter | None:
+    """The adapter for a swap file: by its set, else by the program that ran; None for any other."""
+    named = adapter_named(file.set_name)
+    if named is not None or file.program is None:
+        return named
+    return next((adapter for adapter in ADAPTERS if adapter.kind.program_id == file.program), None)
+
+
+def adapter_named(set_name: str) -> Adapter | None:
+    """The adapter of the set called `set_name`, None when there is none."""
+    return next((adapter for adapter in ADAPTERS if adapter.set_name == set_name), None)
