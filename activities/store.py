@@ -23,8 +23,12 @@ class OrderStore(Protocol):
         try of the same step had stored, which stands. The caller goes on from the answer.
         """
 
-    async def record_attempt(self, swap: SwapAttempt, event: OrderEvent) -> None:
-        """Store a signed swap together with the event that says it may now be broadcast."""
+    async def record_attempt(self, swap: SwapAttempt, event: OrderEvent) -> OrderEvent:
+        """Store a signed swap together with the event that says it may now be broadcast.
+
+        Returns the event that is stored under `event.seq`. When that is another one, the swap is not stored
+        and must not be sent.
+        """
 
     async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
         """Store what became of the swap; the first outcome stands."""

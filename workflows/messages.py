@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from workflows.domain.attempt import SwapAttempt
+from workflows.domain.attempt import SwapAttempt, SwapOutcome
 from workflows.domain.errors import ErrorCode
 from workflows.domain.lifecycle import Phase, Status
 from workflows.domain.money import BaseUnits, Token
@@ -63,6 +63,26 @@ class ChooseRoute(BaseModel):
     event: OrderEvent
 
 
+class RouteChosen(BaseModel):
+    """The decision and the event that stand: those of an earlier, crashed try where there was one."""
+
+    model_config = _Frozen
+
+    decision: Decision
+    event: OrderEvent
+
+
+class QuoteComparison(BaseModel):
+    """Both venues' quotes and what the router would choose, or why it could not."""
+
+    model_config = _Frozen
+
+    venues: tuple[VenueQuotes, ...]
+    decision: Decision | None = None
+    reason: ErrorCode | None = None
+    detail: str = ""
+
+
 class PrepareSwap(BaseModel):
     """Build, simulate and sign the swap of one attempt. Nothing is sent."""
 
@@ -95,6 +115,15 @@ class ExecuteSwap(BaseModel):
     terms: OrderTerms
     swap: SwapAttempt
     event: OrderEvent
+
+
+class SwapExecuted(BaseModel):
+    """What became of the swap; `outcome` is None when another `event` stood under the seq and nothing was sent."""
+
+    model_config = _Frozen
+
+    event: OrderEvent
+    outcome: SwapOutcome | None
 
 
 class OrderState(BaseModel):

@@ -109,9 +109,14 @@ class EngineError(Exception):
         return TABLE[self.code]
 
 
-def may_retry(code: str) -> bool:
-    """Whether an order may be tried again after this reason; unknown codes end it."""
+def error_code(text: str | None) -> ErrorCode | None:
+    """The code of this text, or None when the table has no such code."""
     try:
-        return TABLE[ErrorCode(code)].retry is Retry.AGAIN
+        return ErrorCode(text) if text is not None else None
     except ValueError:
-        return False
+        return None
+
+
+def may_retry(code: ErrorCode) -> bool:
+    """Whether an order may be tried again after this reason."""
+    return TABLE[code].retry is Retry.AGAIN
