@@ -9,7 +9,7 @@ from workflows.domain.errors import ErrorCode
 from workflows.domain.lifecycle import Phase, Status
 from workflows.domain.money import BaseUnits, Token
 from workflows.domain.order import Fill, OrderEvent, OrderTerms
-from workflows.domain.routing import Decision, PoolQuote, VenueQuotes
+from workflows.domain.routing import Decision, Route, VenueQuotes
 
 _Frozen = ConfigDict(frozen=True)
 
@@ -90,7 +90,7 @@ class PrepareSwap(BaseModel):
 
     terms: OrderTerms
     attempt: int
-    chosen: PoolQuote
+    route: Route
 
 
 class PreparedSwap(BaseModel):

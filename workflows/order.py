@@ -241,13 +241,13 @@ class OrderWorkflow:
 
     async def _prepare(self, decision: Decision) -> PreparedSwap:
         self._enter("prepare swap")
-        chosen = decision.chosen
+        route = decision.route
         self._prepared = await workflow.execute_local_activity(
             steps.prepare_swap,
-            PrepareSwap(terms=self._terms, attempt=self._attempt, chosen=chosen),
+            PrepareSwap(terms=self._terms, attempt=self._attempt, route=route),
             start_to_close_timeout=names.PREPARE_TIMEOUT,
             retry_policy=_PREPARE_RETRY,
-            summary=f"attempt {self._attempt}: {chosen.venue} {chosen.kind}",
+            summary=f"attempt {self._attempt}: {route.venue} {route.kind}",
         )
         return self._prepared
 

@@ -2,7 +2,7 @@
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from workflows.domain.errors import EngineError, ErrorCode, may_retry
 from workflows.domain.money import BaseUnits, Token
@@ -62,12 +62,48 @@ class VenueQuotes(BaseModel):
     detail: str = ""
 
 
-class Decision(BaseModel):
-    """The chosen route, what it beat, and why."""
+class Route(BaseModel):
+    """How the order is filled: one leg, or several in one atomic transaction. Legs are quoted at their own amounts."""
 
     model_config = _Frozen
 
-    chosen: PoolQuote
+    legs: tuple[PoolQuote, ...] = Field(min_length=1)
+
+    @property
+    def amount_in(self) -> int:
+        """Base units of the input token over all legs."""
+        return sum(leg.amount_in for leg in self.legs)
+
+    @property
+    def amount_out(self) -> int:
+        """Base units of the output token over all legs."""
+        return sum(leg.amount_out for leg in self.legs)
+
+    @property
+    def venue(self) -> str:
+        """The venue's name, or the names of all of them joined by "+"."""
+        return "+".join(dict.fromkeys(leg.venue for leg in self.legs))
+
+    @property
+    def kind(self) -> str:
+        """The pool kinds of the legs, joined by "+"."""
+        return "+".join(leg.kind for leg in self.legs)
+
+    @property
+    def pool(self) -> str:
+        """The pool addresses of the legs, joined by "+"."""
+        return "+".join(leg.pool for leg in self.legs)
+
+
+class Decision(BaseModel):
+    """The chosen route, the single pools it beat (best first), and why.
+
+    `gain_bps` is what the route pays over the best of `others`, None without others.
+    """
+
+    model_config = _Frozen
+
+    route: Route
     others: tuple[PoolQuote, ...]
     refusals: tuple[PoolRefusal, ...]
     gain_bps: Decimal | None
@@ -89,7 +125,7 @@ def choose(venues: tuple[VenueQuotes, ...], token_in: Token, token_out: Token) -
     chosen, others = quotes[0], tuple(quotes[1:])
     gain = _gain_bps(chosen, others[0]) if others else None
     return Decision(
-        chosen=chosen,
+        route=Route(legs=(chosen,)),
         others=others,
         refusals=tuple(refusal for venue in venues for refusal in venue.refusals),
         gain_bps=gain,
