@@ -2,9 +2,14 @@
 
 from solders.pubkey import Pubkey
 
+from activities.venues.meteora import damm_v1
 from activities.venues.pool import PoolKind
+from activities.venues.raydium import amm_v4
 
-KINDS: tuple[PoolKind, ...] = ()
+KINDS: tuple[PoolKind, ...] = (
+    amm_v4.KIND,
+    damm_v1.KIND,
+)
 
 _BY_PROGRAM = {kind.program_id: kind for kind in KINDS}
 _BY_NAME = {kind.name: kind for kind in KINDS}

@@ -61,6 +61,11 @@ class Adapter:
         current: Json | None = case.raw.get("current_source")
         return case.result if current is None else current
 
+    def sdk_run(self, scenario: Scenario, case: Case) -> Json:
+        """What came of an SDK's instruction: `ok` and amounts, or less where it was not run."""
+        run: Json = case.raw.get("run", {})
+        return run
+
     def fees(self, quote: Quote, pool: Pool, outcome: Json) -> Iterator[Figure]:
         """The fees that the record states, each with its computed value."""
         yield from ()
@@ -92,6 +97,18 @@ class Adapter:
     ) -> Instruction | None:
         """The instruction to compare with `recorded`, in its form; None when this form is only parsed."""
         return pool.instruction(quote, case.limit, user)
+
+    def recorded_form(
+        self,
+        scenario: Scenario,
+        pool: Pool,
+        quote: Quote,
+        case: Case,
+        user: UserAccounts,
+        recorded: Instruction,
+    ) -> Instruction | None:
+        """`instruction` where its form also takes accounts that only the scenario names."""
+        return self.instruction(pool, quote, case, user, recorded)
 
     def call(self, scenario: Scenario, case: Case, user: UserAccounts) -> SwapCall:
         """What `parse` has to find in the recorded instruction."""

@@ -2,8 +2,13 @@
 
 from deploy.vectors.adapter import Adapter
 from deploy.vectors.files import VectorFile
+from deploy.vectors.meteora_damm_v1 import MeteoraDammV1
+from deploy.vectors.raydium_amm_v4 import RaydiumAmmV4
 
-ADAPTERS: tuple[Adapter, ...] = ()
+ADAPTERS: tuple[Adapter, ...] = (
+    RaydiumAmmV4(),
+    MeteoraDammV1(),
+)
 
 
 def adapter_of(file: VectorFile) -> Adapter | None:

@@ -38,7 +38,7 @@ def check_case(adapter: Adapter, scenario: Scenario, case: Case) -> list[str]:
 def check_instruction_case(adapter: Adapter, scenario: Scenario, recorded: InstructionCase) -> list[str]:
     """Every difference between the SDK's instruction and the one built for the same swap."""
     case = recorded.case
-    run = case.raw.get("run", {})
+    run = adapter.sdk_run(scenario, case)
     try:
         pool = adapter.decode(scenario, adapter.accounts(scenario, case))
         quote = adapter.quote(pool, case, scenario)
@@ -88,7 +88,7 @@ def _instruction(
     if recorded is None:
         return
     user = _user(adapter, scenario, case, pool, recorded)
-    built = adapter.instruction(pool, quote, case, user, recorded)
+    built = adapter.recorded_form(scenario, pool, quote, case, user, recorded)
     if built is None:
         return
     if built.program_id != recorded.program_id:
@@ -220,7 +220,7 @@ def _reason(error: VenueError) -> str:
 
 
 def _error_text(outcome: Json) -> str:
-    error = outcome["error"]
+    error = outcome.get("error", {})
     return f"{error.get('name')} ({error.get('code')})"
 
 
