@@ -74,8 +74,9 @@ class Quote(NamedTuple):
     """What the program would do with `swap` in the state it was asked of, to the unit.
 
     `fee` is the pool's whole trading fee (base and variable, LP, protocol and creator parts together),
-    in base units of the input token when `fee_on_input`, else of the output token. `transfer_fee_in`
-    and `transfer_fee_out` are Token-2022 fees, in their own token. `crossings` counts ticks or bins.
+    in base units of the input token when `fee_on_input`, else of the output token; `other_fee` is what
+    is taken on the other side as well (only Raydium CPMM's creator fee does that). `transfer_fee_in` and
+    `transfer_fee_out` are Token-2022 fees, in their own token. `crossings` counts ticks or bins.
     `compute_units` estimates the swap instruction alone. `path` is the kind's own record of the walk,
     from which `Pool.after` and `Pool.instruction` go on.
     """
@@ -90,6 +91,7 @@ class Quote(NamedTuple):
     transfer_fee_out: int = 0
     crossings: int = 0
     path: object = None
+    other_fee: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,9 @@ class PoolKind(ABC):
     program_id: ClassVar[Pubkey]
     # The program's custom error numbers by name, for turning a failed transaction into a reason.
     error_names: ClassVar[Mapping[int, str]]
+    # Codes that say the price moved beyond the limit, and codes that say the pool takes no swaps now.
+    slippage_codes: ClassVar[frozenset[int]] = frozenset()
+    closed_codes: ClassVar[frozenset[int]] = frozenset()
 
     @abstractmethod
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:

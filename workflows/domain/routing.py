@@ -3,11 +3,13 @@
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from workflows.domain.errors import EngineError, ErrorCode, may_retry
 from workflows.domain.money import BaseUnits, Token
 
-_Frozen = ConfigDict(frozen=True)
+# Events show decisions to clients in camelCase, and are read back from there.
+_Frozen = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
 # A gain is shown in basis points with two decimals.
 _BPS = Decimal("0.01")

@@ -1,0 +1,163 @@
+"""The pools of a pair as they are on the chain now: read together, decoded once, shared by all orders of the slot."""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from solders.pubkey import Pubkey
+
+from activities.solana.rpc import MAX_ACCOUNTS, ChainUnavailable, SolanaRpc
+from activities.solana.shared import Shared
+from activities.venues import kinds
+from activities.venues.errors import VenueError
+from activities.venues.pool import Account, Clock, Pool, PoolKind
+
+CLOCK_SYSVAR = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
+
+# slot u64, epoch_start_timestamp i64, epoch u64, leader_schedule_epoch u64, unix_timestamp i64 (solana-clock).
+_CLOCK = struct.Struct("<QqQQq")
+
+# Pool, then what it points at, then what those point at: `PoolKind.requirements` needs no more rounds.
+_REQUIREMENT_ROUNDS = 4
+
+# How often to read again when a pair's accounts, spread over several requests, came from different slots.
+_SAME_SLOT_TRIES = 5
+
+# The registry changes by hand or by a refresh in the background; seconds are soon enough.
+_REGISTRY_MAX_AGE_SECONDS = 5.0
+
+
+class RegistryEntry(Protocol):
+    """A row of the registry: base58 address and kind name."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+
+class PoolRegistry(Protocol):
+    """Where the pools of a pair are listed; `db.registry.PoolRepository` provides it."""
+
+    async def of_pair(self, mint: str, other: str) -> Sequence[RegistryEntry]:
+        """Every pool of the two mints, in either order, that is not excluded.
+
+        Raises ConnectionError when the registry cannot be reached.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPool:
+    """A pool that the registry lists for a pair."""
+
+    address: Pubkey
+    kind: PoolKind
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """One pool at one slot: decoded, or why it could not be."""
+
+    registered: RegisteredPool
+    pool: Pool | None
+    refusal: VenueError | None
+
+
+@dataclass(frozen=True, slots=True)
+class PairState:
+    """Every registered pool of a pair, all at the slot of `clock`."""
+
+    clock: Clock
+    pools: tuple[PoolState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two mints in canonical order."""
+
+    first: str
+    second: str
+
+    @classmethod
+    def of(cls, mint_a: str, mint_b: str) -> "Pair":
+        """The pair of two mints, whichever comes first."""
+        return cls(*sorted((mint_a, mint_b)))
+
+
+class PoolReader:
+    """Reads pairs; concurrent readers of a pair within `max_age` seconds share one fetch."""
+
+    def __init__(self, rpc: SolanaRpc, registry: PoolRegistry, max_age: float) -> None:
+        self._rpc = rpc
+        self._registry = registry
+        self._registered: Shared[Pair, tuple[RegisteredPool, ...]] = Shared(self._list, _REGISTRY_MAX_AGE_SECONDS)
+        self._states: Shared[Pair, PairState] = Shared(self._read, max_age)
+        self._keys: dict[Pair, frozenset[Pubkey]] = {}
+        self._walked: dict[Pair, frozenset[Pubkey]] = {}
+
+    async def read(self, pair: Pair) -> PairState:
+        """The pair's pools now. Raises ChainUnavailable, or ConnectionError when the registry cannot be reached."""
+        return await self._states.get(pair)
+
+    async def read_further(self, pair: Pair, missing: Iterable[Pubkey]) -> PairState:
+        """The pair's pools with further accounts, which a quote's walk asked for."""
+        self._walked[pair] = self._walked.get(pair, frozenset()) | frozenset(missing)
+        self._states.forget(pair)
+        return await self._states.get(pair)
+
+    async def _list(self, pair: Pair) -> tuple[RegisteredPool, ...]:
+        entries = await self._registry.of_pair(pair.first, pair.second)
+        return tuple(RegisteredPool(Pubkey.from_string(row.address), kinds.by_name(row.kind)) for row in entries)
+
+    async def _read(self, pair: Pair) -> PairState:
+        pools = await self._registered.get(pair)
+        walked = self._walked.pop(pair, frozenset())
+        keys = self._keys.get(pair, frozenset(pool.address for pool in pools)) | walked | {CLOCK_SYSVAR}
+        refusals: dict[Pubkey, VenueError] = {}
+        for _ in range(_REQUIREMENT_ROUNDS):
+            accounts = await self._fetch(sorted(keys, key=bytes))
+            needed = {CLOCK_SYSVAR, *walked, *(pool.address for pool in pools)}
+            for pool in pools:
+                try:
+                    needed.update(pool.kind.requirements(pool.address, accounts))
+                except VenueError as error:
+                    refusals[pool.address] = error
+            if needed <= keys:
+                break
+            keys = frozenset(needed)
+        # Kept for the next slot: one request then fetches everything. What is no longer needed drops out.
+        self._keys[pair] = frozenset(needed)
+        states = tuple(_decode(pool, accounts, refusals.get(pool.address)) for pool in pools)
+        return PairState(read_clock(accounts[CLOCK_SYSVAR]), states)
+
+    async def _fetch(self, keys: list[Pubkey]) -> dict[Pubkey, Account | None]:
+        for _ in range(_SAME_SLOT_TRIES):
+            found: dict[Pubkey, Account | None] = {}
+            slots = set()
+            for start in range(0, len(keys), MAX_ACCOUNTS):
+                slot, accounts = await self._rpc.accounts(keys[start : start + MAX_ACCOUNTS])
+                found.update(accounts)
+                slots.add(slot)
+            if len(slots) == 1:
+                return found
+        raise ChainUnavailable("the pools of the pair could not be read at one slot")
+
+
+def _decode(
+    registered: RegisteredPool, accounts: dict[Pubkey, Account | None], refusal: VenueError | None
+) -> PoolState:
+    if refusal is not None:
+        return PoolState(registered, None, refusal)
+    try:
+        return PoolState(registered, registered.kind.decode(registered.address, accounts), None)
+    except VenueError as error:
+        return PoolState(registered, None, error)
+
+
+def read_clock(account: Account | None) -> Clock:
+    """The clock sysvar's content; raises ChainUnavailable when the node does not serve it."""
+    if account is None or len(account.data) < _CLOCK.size:
+        raise ChainUnavailable("the node does not serve the clock sysvar")
+    slot, _, epoch, _, unix_timestamp = _CLOCK.unpack_from(account.data)
+    return Clock(slot, epoch, unix_timestamp)

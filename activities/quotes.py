@@ -1,0 +1,151 @@
+"""Fetch a venue's quotes: every pool of the pair, all at one slot, this worker's unlanded swaps priced in."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from solders.pubkey import Pubkey
+from temporalio import activity
+
+from activities.in_flight import InFlight
+from activities.pools import Pair, PairState, PoolReader, PoolState
+from activities.solana.rpc import ChainUnavailable
+from activities.venues.errors import MissingAccounts, SwapRefused, Unsupported, VenueError
+from activities.venues.impact import price_impact
+from activities.venues.pool import Clock, Mode, Pool, Quote, Swap
+from workflows.domain.errors import ErrorCode
+from workflows.domain.routing import PoolQuote, PoolRefusal, VenueQuotes
+from workflows.messages import QuoteRequest
+
+VENUES = ("raydium", "meteora")
+
+# A walk past what was fetched asks for more accounts; deeper ones could not be carried by a transaction anyway.
+_WALK_ROUNDS = 4
+
+_BPS = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedPool:
+    """A pool that quotes, with the state and quote that a swap instruction is built from."""
+
+    pool: Pool
+    quote: Quote
+    clock: Clock
+
+    def report(self) -> PoolQuote:
+        """The quote for the router and the trader."""
+        quote, pool = self.quote, self.pool
+        fee_mint = pool.mint_in(quote.swap) if quote.fee_on_input else pool.mint_out(quote.swap)
+        impact = price_impact(pool, quote) * 10_000
+        return PoolQuote(
+            venue=pool.kind.venue,
+            kind=pool.kind.name,
+            pool=str(pool.address),
+            amount_in=quote.amount_in,
+            amount_out=quote.amount_out,
+            fee=quote.fee,
+            fee_mint=str(fee_mint.address),
+            price_impact_bps=Context(prec=40)
+            .divide(Decimal(impact.numerator), Decimal(impact.denominator))
+            .quantize(_BPS, ROUND_HALF_EVEN),
+            compute_units=quote.compute_units,
+            slot=self.clock.slot,
+        )
+
+
+class Quoter:
+    """Quotes pools of a pair from shared states."""
+
+    def __init__(self, pools: PoolReader, in_flight: InFlight) -> None:
+        self._pools = pools
+        self._in_flight = in_flight
+
+    async def venue(self, venue: str, request: QuoteRequest) -> VenueQuotes:
+        """Every pool of the venue; a venue that cannot be read is an answer with its reason."""
+        pair = Pair.of(request.token_in.mint, request.token_out.mint)
+        try:
+            state = await self._pools.read(pair)
+            for _ in range(_WALK_ROUNDS):
+                results = [self.pool(pool, state, request) for pool in state.pools if _is_of(pool, venue)]
+                missing = [key for result in results if isinstance(result, MissingAccounts) for key in result.keys]
+                if not missing:
+                    break
+                state = await self._pools.read_further(pair, missing)
+        except ChainUnavailable as error:
+            return VenueQuotes(venue=venue, reason=ErrorCode.CHAIN_UNAVAILABLE, detail=str(error))
+        except ConnectionError as error:
+            return VenueQuotes(venue=venue, reason=ErrorCode.QUOTE_UNAVAILABLE, detail=f"pool registry: {error}")
+        of_venue = [pool for pool in state.pools if _is_of(pool, venue)]
+        quotes = [result.report() for result in results if isinstance(result, QuotedPool)]
+        return VenueQuotes(
+            venue=venue,
+            slot=state.clock.slot,
+            quotes=tuple(sorted(quotes, key=lambda quote: -quote.amount_out)),
+            refusals=tuple(
+                _refusal(pool, result)
+                for pool, result in zip(of_venue, results, strict=True)
+                if isinstance(result, VenueError)
+            ),
+        )
+
+    def pool(self, state: PoolState, pair: PairState, request: QuoteRequest) -> QuotedPool | VenueError:
+        """One pool's quote, or why there is none."""
+        if state.pool is None:
+            return state.refusal or VenueError("not decoded")
+        pool = self._in_flight.ahead_of(state.pool, pair.clock)
+        a_to_b = str(pool.mint_a.address) == request.token_in.mint
+        try:
+            quote = pool.quote(Swap(a_to_b, Mode.EXACT_IN, request.amount_in), pair.clock)
+        except VenueError as error:
+            return error
+        if quote.amount_out == 0:
+            return SwapRefused("ZeroOutput")
+        return QuotedPool(pool, quote, pair.clock)
+
+    async def one(self, address: Pubkey, request: QuoteRequest) -> QuotedPool:
+        """The quote of one pool, freshly read; raises VenueError, ChainUnavailable or ConnectionError."""
+        pair = Pair.of(request.token_in.mint, request.token_out.mint)
+        state = await self._pools.read(pair)
+        for _ in range(_WALK_ROUNDS):
+            found = next((pool for pool in state.pools if pool.registered.address == address), None)
+            if found is None:
+                raise Unsupported("pool_removed", f"{address} is no longer registered")
+            result = self.pool(found, state, request)
+            if isinstance(result, QuotedPool):
+                return result
+            if not isinstance(result, MissingAccounts):
+                raise result
+            state = await self._pools.read_further(pair, result.keys)
+        raise Unsupported("walk_too_long", f"{address} asks for ever more accounts")
+
+
+class QuoteActivities:
+    """The quote steps of a workflow."""
+
+    def __init__(self, quoter: Quoter) -> None:
+        self._quoter = quoter
+
+    @activity.defn
+    async def fetch_raydium_quote(self, request: QuoteRequest) -> VenueQuotes:
+        """Quote every Raydium pool of the pair at one slot."""
+        return await self._quoter.venue("raydium", request)
+
+    @activity.defn
+    async def fetch_meteora_quote(self, request: QuoteRequest) -> VenueQuotes:
+        """Quote every Meteora pool of the pair at one slot."""
+        return await self._quoter.venue("meteora", request)
+
+    @activity.defn
+    async def compare_quotes(self, request: QuoteRequest) -> tuple[VenueQuotes, ...]:
+        """Quote every pool of both venues at one slot, for a comparison without an order."""
+        return tuple([await self._quoter.venue(venue, request) for venue in VENUES])
+
+
+def _is_of(state: PoolState, venue: str) -> bool:
+    return state.registered.kind.venue == venue
+
+
+def _refusal(state: PoolState, error: VenueError) -> PoolRefusal:
+    reason = error.name if isinstance(error, SwapRefused) else str(error)
+    kind = state.registered.kind
+    return PoolRefusal(venue=kind.venue, kind=kind.name, pool=str(state.registered.address), reason=reason)

@@ -1,0 +1,162 @@
+"""What became of each broadcast signature: one tracker per worker asks for all of them together.
+
+The tracker sends the bytes it is given, again and again the same ones, until the chain's answer is a fact:
+landed or failed in a confirmed block, or proven never to land. It counts blocks and slots, never seconds.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from solders.signature import Signature
+from solders.transaction_status import TransactionErrorType
+
+from activities.solana.rpc import MAX_STATUSES, ChainUnavailable, SignatureStatus, SolanaRpc
+
+log = logging.getLogger(__name__)
+
+# Slots between two broadcasts of the same bytes: a leader holds four slots, so the next one is asked.
+RESEND_AFTER_SLOTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """In a confirmed block; `error` is None when it executed, else nothing of it but the fee took effect."""
+
+    slot: int
+    error: TransactionErrorType | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Proven: finalized block height passed the blockhash's last, and later still no node knew the signature."""
+
+    finalized_height: int
+
+
+@dataclass(eq=False, slots=True)
+class _InFlight:
+    signature: Signature
+    transaction: bytes
+    last_valid_block_height: int
+    settled: "asyncio.Future[Landed | Expired]"
+    sent_at_slot: int | None = None
+    waiting: int = 0
+
+
+class Confirmations:
+    """All signatures of this worker whose outcome is unknown.
+
+    `poll_seconds` paces the questions; `on_processed(signature, slot)` hears of a signature as soon as a node
+    has executed it, which is not yet final.
+    """
+
+    def __init__(
+        self, rpc: SolanaRpc, poll_seconds: float, on_processed: Callable[[Signature, int], None] = lambda *_: None
+    ) -> None:
+        self._rpc = rpc
+        self._poll_seconds = poll_seconds
+        self._on_processed = on_processed
+        self._in_flight: dict[Signature, _InFlight] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def settle(self, signature: Signature, transaction: bytes, last_valid_block_height: int) -> Landed | Expired:
+        """Send the signed bytes until their outcome is known; waits as long as that takes.
+
+        Calling it again for the same signature, in any worker, any number of times, is safe: the bytes are the same.
+        """
+        entry = self._in_flight.get(signature)
+        if entry is None:
+            settled: asyncio.Future[Landed | Expired] = asyncio.get_running_loop().create_future()
+            entry = _InFlight(signature, transaction, last_valid_block_height, settled)
+            self._in_flight[signature] = entry
+            await self._send(entry)
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._run())
+        entry.waiting += 1
+        try:
+            return await asyncio.shield(entry.settled)
+        finally:
+            entry.waiting -= 1
+            if entry.waiting == 0:
+                self._in_flight.pop(signature, None)
+
+    async def close(self) -> None:
+        """Stop asking; whoever still waits is cancelled."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for entry in self._in_flight.values():
+            entry.settled.cancel()
+
+    async def _run(self) -> None:
+        while self._in_flight:
+            await asyncio.sleep(self._poll_seconds)
+            try:
+                entries = list(self._in_flight.values())
+                for start in range(0, len(entries), MAX_STATUSES):
+                    await self._ask(entries[start : start + MAX_STATUSES])
+            except ChainUnavailable as error:
+                log.warning("signature statuses: %s", error)
+            except Exception:
+                # The tracker serves every order of the worker: one surprising answer must not end it.
+                log.exception("signature statuses")
+
+    async def _ask(self, batch: list[_InFlight]) -> None:
+        statuses = await self._rpc.statuses(entry.signature for entry in batch)
+        unknown = []
+        for entry, status in zip(batch, statuses.values, strict=True):
+            if status is None:
+                unknown.append(entry)
+            else:
+                self._take(entry, status)
+        if not unknown:
+            return
+        height = await self._rpc.finalized_block_height()
+        overdue = [entry for entry in unknown if height > entry.last_valid_block_height]
+        if overdue:
+            await self._prove_expired(overdue, height)
+        for entry in unknown:
+            if entry not in overdue:
+                await self._resend(entry, statuses.slot)
+
+    def _take(self, entry: _InFlight, status: SignatureStatus) -> None:
+        if status.confirmed:
+            _settle(entry, Landed(status.slot, status.error))
+        elif status.error is None:
+            self._on_processed(entry.signature, status.slot)
+
+    async def _prove_expired(self, overdue: list[_InFlight], height: int) -> None:
+        """`height` was finalized before this began, so an answer as of the finalized slot or later covers it."""
+        slot = await self._rpc.finalized_slot()
+        statuses = await self._rpc.statuses((entry.signature for entry in overdue), search_history=True)
+        if statuses.slot < slot:
+            log.warning("expiry: the node answers as of slot %d, behind slot %d: no proof", statuses.slot, slot)
+            return
+        for entry, status in zip(overdue, statuses.values, strict=True):
+            if status is None:
+                _settle(entry, Expired(height))
+            else:
+                self._take(entry, status)
+
+    async def _resend(self, entry: _InFlight, slot: int) -> None:
+        if entry.sent_at_slot is None:
+            entry.sent_at_slot = slot
+        elif slot >= entry.sent_at_slot + RESEND_AFTER_SLOTS:
+            entry.sent_at_slot = slot
+            await self._send(entry)
+
+    async def _send(self, entry: _InFlight) -> None:
+        # A send error proves nothing: the bytes may have reached the leader all the same.
+        try:
+            await self._rpc.send(entry.transaction)
+        except ChainUnavailable as error:
+            log.warning("sending %s: %s", entry.signature, error)
+
+
+def _settle(entry: _InFlight, outcome: Landed | Expired) -> None:
+    if not entry.settled.done():
+        entry.settled.set_result(outcome)

@@ -1,0 +1,69 @@
+"""One swap transaction: its instructions in order, its message, its size."""
+
+from dataclasses import dataclass, replace
+
+from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
+from solders.hash import Hash
+from solders.instruction import Instruction
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+
+from activities.venues.pool import MAX_COMPUTE_UNITS
+from workflows.domain.errors import EngineError, ErrorCode
+
+MEMO_PROGRAM = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
+
+# A UDP packet that every IPv6 link carries, less its headers (Solana, PACKET_DATA_SIZE).
+MAX_TRANSACTION_BYTES = 1232
+
+LAMPORTS_PER_SIGNATURE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class SwapTransaction:
+    """What goes into the transaction, unsigned; one signer, the wallet, pays.
+
+    `compute_unit_price` in micro-lamports per unit.
+    """
+
+    wallet: Pubkey
+    instructions: tuple[Instruction, ...]
+    memo: str
+    compute_unit_price: int
+    compute_unit_limit: int = MAX_COMPUTE_UNITS
+
+    def limited_to(self, units: int) -> "SwapTransaction":
+        """The same transaction with another compute unit limit."""
+        return replace(self, compute_unit_limit=min(units, MAX_COMPUTE_UNITS))
+
+    @property
+    def all_instructions(self) -> tuple[Instruction, ...]:
+        """Compute budget first, memo last; errors of the chain count in this order."""
+        return (
+            set_compute_unit_limit(self.compute_unit_limit),
+            set_compute_unit_price(self.compute_unit_price),
+            *self.instructions,
+            Instruction(MEMO_PROGRAM, self.memo.encode(), []),
+        )
+
+    @property
+    def programs(self) -> tuple[Pubkey, ...]:
+        """The program of each instruction."""
+        return tuple(instruction.program_id for instruction in self.all_instructions)
+
+    @property
+    def fee_lamports(self) -> int:
+        """What the transaction costs, landed or failed: signature and priority fee."""
+        # The runtime rounds the priority fee up to whole lamports.
+        return LAMPORTS_PER_SIGNATURE + -(-self.compute_unit_limit * self.compute_unit_price // 1_000_000)
+
+    def unsigned(self, blockhash: Hash) -> VersionedTransaction:
+        """The transaction with an empty signature; raises EngineError `transaction_too_large`."""
+        message = MessageV0.try_compile(self.wallet, list(self.all_instructions), [], blockhash)
+        transaction = VersionedTransaction.populate(message, [Signature.default()])
+        size = len(bytes(transaction))
+        if size > MAX_TRANSACTION_BYTES:
+            raise EngineError(ErrorCode.TRANSACTION_TOO_LARGE, f"{size} of at most {MAX_TRANSACTION_BYTES} bytes")
+        return transaction

@@ -1,0 +1,120 @@
+"""Prepare and execute the swap of one attempt. Preparing never sends; executing only ever sends what was prepared."""
+
+import asyncio
+import base64
+import logging
+
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+from temporalio import activity
+
+from activities.in_flight import InFlight
+from activities.route import refusal
+from activities.solana.confirmation import Confirmations, Expired
+from activities.solana.failures import explain
+from activities.solana.fills import FillUnreadable, read_fill
+from activities.solana.rpc import ChainUnavailable, SolanaRpc
+from activities.store import OrderStore, Relay
+from activities.swap_builder import SwapBuilder
+from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
+from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.lifecycle import Status
+from workflows.domain.order import Fill, OrderTerms
+from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SwapExecuted
+
+log = logging.getLogger(__name__)
+
+# Well below the heartbeat timeout, so that a slow moment of the worker is not taken for its death.
+_HEARTBEAT_SECONDS = 1.0
+
+# A node may confirm a signature a moment before it can show the transaction.
+_FILL_RETRY_SECONDS = 0.2
+
+
+class SwapActivities:
+    """The two steps that deal with signed bytes."""
+
+    def __init__(
+        self,
+        store: OrderStore,
+        relay: Relay,
+        rpc: SolanaRpc,
+        builder: SwapBuilder,
+        confirmations: Confirmations,
+        in_flight: InFlight,
+    ) -> None:
+        self._store = store
+        self._relay = relay
+        self._rpc = rpc
+        self._builder = builder
+        self._confirmations = confirmations
+        self._in_flight = in_flight
+
+    @activity.defn
+    async def prepare_swap(self, request: PrepareSwap) -> PreparedSwap:
+        """Re-read the chosen pool, build, simulate and sign. Sends nothing.
+
+        Raises ApplicationError typed with an error code when the swap would fail or cannot be made.
+        """
+        try:
+            return await self._builder.prepare(request.terms, request.attempt, request.route)
+        except EngineError as error:
+            raise refusal(error) from error
+
+    @activity.defn
+    async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
+        """Record the attempt, relay its event, send the signed bytes until the chain's answer is proven."""
+        swap, terms = request.swap, request.terms
+        stands = await self._store.record_attempt(swap, request.event)
+        if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
+            self._in_flight.remove(swap.signature)
+            return SwapExecuted(event=stands, outcome=None)
+        await self._relay.publish(terms.order_id, terms.account, stands)
+        heartbeat = asyncio.create_task(_beat())
+        try:
+            outcome = await self._outcome(terms, swap)
+        finally:
+            heartbeat.cancel()
+        await self._store.settle_attempt(swap, outcome)
+        self._in_flight.remove(swap.signature)
+        return SwapExecuted(event=stands, outcome=outcome)
+
+    async def _outcome(self, terms: OrderTerms, swap: SwapAttempt) -> SwapOutcome:
+        transaction = base64.b64decode(swap.transaction)
+        signature = Signature.from_string(swap.signature)
+        settled = await self._confirmations.settle(signature, transaction, swap.last_valid_block_height)
+        if isinstance(settled, Expired):
+            return SwapOutcome(
+                kind=OutcomeKind.EXPIRED,
+                reason=ErrorCode.BLOCKHASH_EXPIRED,
+                detail=f"not landed by block {swap.last_valid_block_height}, finalized is {settled.finalized_height}",
+            )
+        if settled.error is not None:
+            reason, detail = explain(settled.error, _programs(transaction))
+            return SwapOutcome(kind=OutcomeKind.REVERTED, slot=settled.slot, reason=reason, detail=detail)
+        fill = await self._fill(terms, swap, signature)
+        return SwapOutcome(kind=OutcomeKind.LANDED, slot=settled.slot, fill=fill)
+
+    async def _fill(self, terms: OrderTerms, swap: SwapAttempt, signature: Signature) -> Fill:
+        wallet = Pubkey.from_string(swap.wallet_address)
+        sold, bought = Pubkey.from_string(terms.token_in.mint), Pubkey.from_string(terms.token_out.mint)
+        while True:
+            try:
+                landed = await self._rpc.transaction(signature)
+                if landed is not None:
+                    return read_fill(landed, wallet, sold, bought)
+            except (ChainUnavailable, FillUnreadable) as error:
+                log.warning("amounts of %s: %s", signature, error)
+            await asyncio.sleep(_FILL_RETRY_SECONDS)
+
+
+async def _beat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+
+def _programs(transaction: bytes) -> list[Pubkey]:
+    message = VersionedTransaction.from_bytes(transaction).message
+    return [message.account_keys[instruction.program_id_index] for instruction in message.instructions]

@@ -1,0 +1,166 @@
+"""Build one swap transaction from a route: fresh pool state, guard, accounts, fees, simulation, signature."""
+
+import base64
+from dataclasses import dataclass
+
+from solders.pubkey import Pubkey
+
+from activities.in_flight import InFlight
+from activities.quotes import QuotedPool, Quoter
+from activities.solana import token_accounts
+from activities.solana.failures import explain
+from activities.solana.rpc import Blockhash, ChainUnavailable, SolanaRpc
+from activities.solana.shared import Shared
+from activities.solana.token_accounts import TOKEN_ACCOUNT_SIZE, TokenSide
+from activities.solana.transaction import SwapTransaction
+from activities.solana.wallets import Wallets
+from activities.venues.errors import Unsupported, VenueError
+from activities.venues.mint import NATIVE_MINT, token_balance
+from activities.venues.pool import Account, Accounts, UserAccounts
+from workflows.domain.attempt import SwapAttempt
+from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.ids import memo
+from workflows.domain.money import least_output
+from workflows.domain.order import OrderTerms
+from workflows.domain.routing import PoolQuote, Route
+from workflows.messages import PreparedSwap, QuoteRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """How swaps are priced to land: micro-lamports per compute unit, and units asked for above the simulation's."""
+
+    compute_unit_price: int
+    margin_percent: int
+
+
+class SwapBuilder:
+    """Turns a route into signed bytes."""
+
+    def __init__(
+        self, rpc: SolanaRpc, quoter: Quoter, wallets: Wallets, in_flight: InFlight, fees: Fees, max_age: float
+    ) -> None:
+        self._rpc = rpc
+        self._quoter = quoter
+        self._wallets = wallets
+        self._in_flight = in_flight
+        self._fees = fees
+        self._blockhash: Shared[None, Blockhash] = Shared(lambda _: rpc.latest_blockhash(), max_age)
+        # Rent is a cluster parameter: one question per process is enough.
+        self._holdings: Shared[tuple[Pubkey, ...], Accounts] = Shared(self._read_holdings, max_age)
+        self._rent: Shared[int, int] = Shared(rpc.rent, float("inf"))
+
+    async def prepare(self, terms: OrderTerms, attempt: int, route: Route) -> PreparedSwap:
+        """The signed swap of an attempt; raises EngineError with the reason why there is none."""
+        try:
+            return await self._prepare(terms, attempt, route)
+        except VenueError as error:
+            raise EngineError(ErrorCode.POOL_UNAVAILABLE, f"the chosen pool no longer quotes: {error}") from error
+        except ChainUnavailable as error:
+            raise EngineError(ErrorCode.CHAIN_UNAVAILABLE, str(error)) from error
+
+    async def _prepare(self, terms: OrderTerms, attempt: int, route: Route) -> PreparedSwap:
+        (leg,) = route.legs
+        wallet = self._wallets.address(terms.wallet)
+        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=leg.amount_in)
+        fresh = await self._quoter.one(Pubkey.from_string(leg.pool), request)
+        least_out = _guard(leg, fresh, terms)
+        selling, buying = await self._sides(terms, wallet, memo(terms.order_id, attempt), leg.amount_in)
+        user = UserAccounts(wallet, selling.account, buying.account)
+        swap = fresh.pool.instruction(fresh.quote, least_out, user)
+        transaction = SwapTransaction(
+            wallet=wallet,
+            instructions=(*selling.before, *buying.before, swap, *selling.after, *buying.after),
+            memo=memo(terms.order_id, attempt),
+            compute_unit_price=self._fees.compute_unit_price,
+        )
+        blockhash = await self._blockhash.get(None)
+        transaction = await self._limited(transaction, blockhash)
+        signed = await self._wallets.sign(terms.wallet, transaction.unsigned(blockhash.blockhash))
+        signature = str(signed.signatures[0])
+        self._in_flight.add(signature, {fresh.pool.address: fresh.quote.swap}, fresh.clock)
+        return PreparedSwap(
+            swap=SwapAttempt(
+                order_id=terms.order_id,
+                attempt=attempt,
+                venue=route.venue,
+                kind=route.kind,
+                pool=route.pool,
+                wallet_address=str(wallet),
+                signature=signature,
+                transaction=base64.b64encode(bytes(signed)).decode(),
+                blockhash=str(blockhash.blockhash),
+                last_valid_block_height=blockhash.last_valid_block_height,
+                amount_in=fresh.quote.amount_in,
+                quoted_out=fresh.quote.amount_out,
+                least_out=least_out,
+            ),
+            compute_unit_limit=transaction.compute_unit_limit,
+            compute_unit_price=transaction.compute_unit_price,
+            slot=fresh.clock.slot,
+        )
+
+    async def _sides(
+        self, terms: OrderTerms, wallet: Pubkey, purpose: str, amount_in: int
+    ) -> tuple[TokenSide, TokenSide]:
+        mint_in, program_in = Pubkey.from_string(terms.token_in.mint), Pubkey.from_string(terms.token_in.program)
+        mint_out, program_out = Pubkey.from_string(terms.token_out.mint), Pubkey.from_string(terms.token_out.program)
+        rent = await self._rent.get(TOKEN_ACCOUNT_SIZE)
+        source = token_accounts.associated_account(wallet, mint_in, program_in)
+        destination = token_accounts.associated_account(wallet, mint_out, program_out)
+        found = await self._holdings.get((wallet, source, destination))
+        selling = token_accounts.selling_side(wallet, mint_in, program_in, amount_in, purpose, rent)
+        exists = found[destination] is not None
+        buying = token_accounts.buying_side(wallet, mint_out, program_out, exists, purpose, rent)
+        _check_funds(terms, found[wallet], found[source], amount_in, selling.lamports + buying.lamports)
+        return selling, buying
+
+    async def _read_holdings(self, keys: tuple[Pubkey, ...]) -> Accounts:
+        _, found = await self._rpc.accounts(keys)
+        return found
+
+    async def _limited(self, transaction: SwapTransaction, blockhash: Blockhash) -> SwapTransaction:
+        """Simulate at the highest limit, then ask for what that took and a margin."""
+        simulation = await self._rpc.simulate(transaction.unsigned(blockhash.blockhash))
+        if simulation.error is not None:
+            reason, detail = explain(simulation.error, transaction.programs)
+            raise EngineError(reason, f"simulation: {detail}")
+        units = simulation.units_consumed * (100 + self._fees.margin_percent) // 100
+        return transaction.limited_to(units)
+
+
+def _guard(leg: PoolQuote, fresh: QuotedPool, terms: OrderTerms) -> int:
+    """The least output to accept: the slippage counts from the better of the decision's quote and the fresh one."""
+    least_out = least_output(max(leg.amount_out, fresh.quote.amount_out), terms.slippage_bps)
+    if fresh.quote.amount_out < least_out:
+        token = terms.token_out
+        raise EngineError(
+            ErrorCode.SLIPPAGE_EXCEEDED,
+            f"the pool now pays {token.format(fresh.quote.amount_out)} {token.symbol},"
+            f" less than the {token.format(least_out)} that slippage allows",
+        )
+    return least_out
+
+
+def _check_funds(
+    terms: OrderTerms, wallet: Account | None, source: Account | None, amount_in: int, lamports: int
+) -> None:
+    """Say early and plainly what the chain would only say with a code; raises EngineError `insufficient_funds`."""
+    held = wallet.lamports if wallet else 0
+    if held < lamports:
+        raise EngineError(
+            ErrorCode.INSUFFICIENT_FUNDS, f"wallet {terms.wallet!r} holds {held} lamports and needs {lamports}"
+        )
+    if terms.token_in.mint == str(NATIVE_MINT):
+        return
+    try:
+        balance = token_balance(Pubkey.from_string(terms.token_in.mint), source) if source else 0
+    except Unsupported as error:
+        raise EngineError(ErrorCode.ACCOUNT_FROZEN, str(error)) from error
+    if balance < amount_in:
+        token = terms.token_in
+        raise EngineError(
+            ErrorCode.INSUFFICIENT_FUNDS,
+            f"wallet {terms.wallet!r} holds {token.format(balance)} {token.symbol}"
+            f" and the order sells {token.format(amount_in)}",
+        )
