@@ -1,0 +1,42 @@
+"""The console command `order-engine`. Each command group is a file of its own.
+
+Exit codes: 0 success, 1 failure with one line on standard error, 2 wrong usage.
+"""
+
+import sys
+
+import typer
+
+from deploy.cli import processes, status, up, vectors
+from deploy.cli.failure import CommandError
+
+app = typer.Typer(
+    name="order-engine",
+    help="Order execution engine for Solana DEXes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Plain text: an error is one line, in a terminal as in a log.
+    rich_markup_mode=None,
+)
+app.command("up")(up.up)
+app.command("status")(status.status)
+app.command("api")(processes.api)
+app.command("worker")(processes.worker)
+app.command("localnet")(processes.localnet)
+app.command("migrate")(processes.migrate)
+app.command("setup")(processes.setup)
+app.command("verify-vectors")(vectors.verify_vectors)
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    try:
+        app()
+    except CommandError as error:
+        print(f"order-engine: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

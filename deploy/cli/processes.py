@@ -1,0 +1,77 @@
+"""The processes of an installation, one command each: api, worker, localnet, and the one-time migrate and setup."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.failure import CommandError
+from deploy.cli.settings import load
+
+
+def api() -> None:
+    """Serve the HTTP and WebSocket API until stopped."""
+    from api.server import main
+
+    main()
+
+
+def worker() -> None:
+    """Run workflows and activities until stopped."""
+    from activities.worker import main
+
+    main()
+
+
+def localnet(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="JSON-RPC port.  [default: 8899]")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="State.  [default: .order-engine/localnet]")
+    ] = None,
+    genesis: Annotated[Path | None, typer.Option(help="TOML file of tokens, wallets and pools.")] = None,
+    account: Annotated[
+        list[Path] | None, typer.Option(help="Account dump (solana account --output json); may be repeated.")
+    ] = None,
+    programs: Annotated[Path | None, typer.Option(help="Directory of real programs, <program id>.so.")] = None,
+    slot_ms: Annotated[int | None, typer.Option(help="Length of a slot in ms.  [default: 400]")] = None,
+) -> None:
+    """Serve a simulated Solana cluster until stopped. Every option is also ORDER_ENGINE_LOCALNET_<OPTION>."""
+    from deploy.localnet.server import serve
+    from deploy.localnet.settings import LocalnetSettings
+
+    serve(
+        load(
+            LocalnetSettings,
+            host=host,
+            port=port,
+            data_dir=data_dir,
+            genesis=genesis,
+            accounts=tuple(account) if account else None,
+            programs=programs,
+            slot_ms=slot_ms,
+        )
+    )
+
+
+def migrate() -> None:
+    """Bring the database schema to this version."""
+    from db.errors import MigrationFailed
+    from db.migrate import upgrade
+    from db.settings import DatabaseSettings
+
+    try:
+        upgrade(load(DatabaseSettings).database_url.get_secret_value())
+    except (ConnectionError, MigrationFailed) as error:
+        raise CommandError(str(error)) from error
+
+
+def setup() -> None:
+    """Prepare Temporal: namespace and search attributes. Repeatable, like migrate."""
+    from deploy.temporal.provision import ProvisionError, provision
+
+    try:
+        asyncio.run(provision())
+    except ProvisionError as error:
+        raise CommandError(str(error)) from error

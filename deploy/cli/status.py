@@ -1,0 +1,34 @@
+"""`order-engine status`: what runs on this machine."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.failure import CommandError
+from deploy.cli.settings import load
+
+
+def status(
+    data_dir: Annotated[Path | None, typer.Option(help="Of the stack.  [default: .order-engine]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of name, pid and address.")] = False,
+) -> None:
+    """Show the running processes of the stack in a data directory."""
+    from deploy.local import state
+    from deploy.local.settings import StackSettings
+
+    directory = load(StackSettings, data_dir=data_dir).data_dir
+    processes = state.running(directory)
+    if not processes:
+        raise CommandError(f"nothing runs on {directory}")
+    if as_json:
+        print(json.dumps([{"name": p.name, "pid": p.pid, "address": p.address} for p in processes], indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "pid", "address", box=None, pad_edge=False)
+    for process in processes:
+        table.add_row(process.name, str(process.pid), process.address)
+    Console().print(table)

@@ -1,0 +1,62 @@
+"""`order-engine up`: everything on this machine, with one command."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.failure import CommandError
+from deploy.cli.settings import load
+
+
+def up(
+    data_dir: Annotated[Path | None, typer.Option(help="Where all state is kept.  [default: .order-engine]")] = None,
+    api_host: Annotated[str | None, typer.Option(help="Address of the API.  [default: 127.0.0.1]")] = None,
+    api_port: Annotated[int | None, typer.Option(help="Port of the API.  [default: 8080]")] = None,
+    temporal_port: Annotated[int | None, typer.Option(help="Port of Temporal.  [default: 7233]")] = None,
+    temporal_ui_port: Annotated[int | None, typer.Option(help="Port of its Web UI.  [default: 8233]")] = None,
+    postgres_port: Annotated[int | None, typer.Option(help="Port of PostgreSQL.  [default: 15432]")] = None,
+    redis_port: Annotated[int | None, typer.Option(help="Port of Valkey.  [default: 16379]")] = None,
+    localnet_port: Annotated[int | None, typer.Option(help="Port of localnet.  [default: 8899]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of worker processes.  [default: 1]")] = None,
+    slot_ms: Annotated[int | None, typer.Option(help="Length of a localnet slot in ms.  [default: 400]")] = None,
+    genesis: Annotated[Path | None, typer.Option(help="Genesis file of localnet (TOML).")] = None,
+) -> None:
+    """Start PostgreSQL, Valkey, Temporal, localnet, workers and the API; Ctrl-C stops all of it, state is kept.
+
+    Every option is also an environment variable: --api-port is ORDER_ENGINE_API_PORT, --slot-ms and --genesis are
+    ORDER_ENGINE_LOCALNET_SLOT_MS and _GENESIS. ORDER_ENGINE_DATABASE_URL, ORDER_ENGINE_REDIS_URL, TEMPORAL_ADDRESS
+    and ORDER_ENGINE_SOLANA_RPC_URL name servers that already run: those are used and not started here.
+    """
+    from deploy.local.errors import StackError
+    from deploy.local.settings import StackSettings
+    from deploy.local.stack import run
+
+    settings = load(
+        StackSettings,
+        data_dir=data_dir,
+        api_host=api_host,
+        api_port=api_port,
+        temporal_port=temporal_port,
+        temporal_ui_port=temporal_ui_port,
+        postgres_port=postgres_port,
+        redis_port=redis_port,
+        localnet_port=localnet_port,
+        workers=workers,
+        localnet_slot_ms=slot_ms,
+        localnet_genesis=genesis,
+    )
+    try:
+        run(settings, _say)
+    except StackError as error:
+        raise CommandError(str(error)) from error
+
+
+def _say(line: str) -> None:
+    """Print at once: whoever reads may be a pipe. When the reader has gone, the stack goes on without one."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

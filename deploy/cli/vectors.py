@@ -1,0 +1,15 @@
+"""`order-engine verify-vectors`: are quotes, next states and instructions exact?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verify_vectors(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Vector files, .json or .json.gz.")],
+) -> None:
+    """Replay vector files and print each mismatch; fails unless every vector is exact."""
+    from deploy.vectors.command import verify
+
+    raise typer.Exit(verify(files))

@@ -1,0 +1,68 @@
+"""The addresses of a stack, and the environment that tells the engine's processes about them."""
+
+import os
+from collections.abc import Mapping
+
+from deploy.local import postgres, valkey
+from deploy.local.settings import StackSettings
+
+
+def solana_rpc_url(settings: StackSettings) -> str:
+    if settings.solana_rpc_url is not None:
+        return settings.solana_rpc_url.get_secret_value()
+    return f"http://127.0.0.1:{settings.localnet_port}"
+
+
+def temporal_address(settings: StackSettings) -> str:
+    return settings.temporal_address or f"127.0.0.1:{settings.temporal_port}"
+
+
+def temporal_ui_url(settings: StackSettings) -> str | None:
+    """None when the server is external and its Web UI was not named."""
+    if settings.temporal_address is not None:
+        return settings.temporal_ui_url
+    return f"http://127.0.0.1:{settings.temporal_ui_port}"
+
+
+def api_url(settings: StackSettings) -> str:
+    """Where a client on this machine reaches the API, also when it listens on every address."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)
+    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
+
+
+def engine_environment(settings: StackSettings) -> dict[str, str]:
+    """What worker, API, localnet, the one-time jobs and any other command need to work with this stack."""
+    environment = {
+        "ORDER_ENGINE_DATABASE_URL": postgres.url(settings),
+        "ORDER_ENGINE_REDIS_URL": valkey.url(settings),
+        "ORDER_ENGINE_SOLANA_RPC_URL": solana_rpc_url(settings),
+        "TEMPORAL_ADDRESS": temporal_address(settings),
+        "TEMPORAL_NAMESPACE": settings.temporal_namespace,
+        "ORDER_ENGINE_API_HOST": settings.api_host,
+        "ORDER_ENGINE_API_PORT": str(settings.api_port),
+        "ORDER_ENGINE_API_URL": api_url(settings),
+    }
+    ui_url = temporal_ui_url(settings)
+    if ui_url is not None:
+        environment["ORDER_ENGINE_TEMPORAL_UI_URL"] = ui_url
+    if settings.solana_rpc_url is None:
+        localnet = settings.data_dir / "localnet"
+        environment |= {
+            "ORDER_ENGINE_WALLET_DIR": str(localnet / "wallets"),
+            "ORDER_ENGINE_LOCALNET_DATA_DIR": str(localnet),
+            "ORDER_ENGINE_LOCALNET_PORT": str(settings.localnet_port),
+            "ORDER_ENGINE_LOCALNET_SLOT_MS": str(settings.localnet_slot_ms),
+        }
+        if settings.localnet_genesis is not None:
+            environment["ORDER_ENGINE_LOCALNET_GENESIS"] = str(settings.localnet_genesis)
+    return environment
+
+
+def of_engine_child(settings: StackSettings) -> Mapping[str, str]:
+    """The whole environment of a child that runs the engine's code; its log is written as it happens."""
+    return {**os.environ, **engine_environment(settings), "PYTHONUNBUFFERED": "1"}
+
+
+def of_server() -> Mapping[str, str]:
+    """The environment of an embedded server: none of the caller's PG…, TEMPORAL_… or HOME, meant for others."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}

@@ -1,0 +1,115 @@
+"""One run of the local stack, from the first check to the last process gone."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+
+import psutil
+
+from deploy.local import environment, state
+from deploy.local.postgres import Cluster
+from deploy.local.preconditions import create_data_directory, exclusive, require_free_ports
+from deploy.local.services import stack_units
+from deploy.local.settings import StackSettings
+from deploy.local.supervisor import Supervisor
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(settings: StackSettings, announce: Callable[[str], None]) -> None:
+    """Run the stack until SIGINT, SIGTERM or SIGHUP; return with none of its processes left.
+
+    `announce` gets one line per event. Raises StackError when the stack cannot start: nothing runs then either.
+    """
+    create_data_directory(settings.data_dir)
+    with exclusive(settings.data_dir):
+        for name in state.end_leftovers(settings.data_dir):
+            announce(f"{name:<10} left over from a run that was killed: ended")
+        if settings.database_url is None:
+            Cluster(settings.data_dir, settings.postgres_port).check()
+        require_free_ports(settings.ports(), {"api-port": settings.api_host})
+        asyncio.run(_Run(settings, announce).until_stopped())
+
+
+class _Run:
+    def __init__(self, settings: StackSettings, announce: Callable[[str], None]):
+        self._settings = settings
+        self._announce = announce
+        self._ready = False
+        self._stop_asked = asyncio.Event()
+        self._supervisor = Supervisor(
+            stack_units(settings),
+            logs=settings.data_dir / "logs",
+            start_timeout=settings.start_timeout,
+            announce=announce,
+            changed=self._write_state,
+        )
+
+    async def until_stopped(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in _STOP_SIGNALS:
+            loop.add_signal_handler(number, self._on_signal)
+        serving = asyncio.create_task(self._serve())
+        stopping = asyncio.create_task(self._stop_asked.wait())
+        try:
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            serving.cancel()
+            (outcome,) = await asyncio.gather(serving, return_exceptions=True)
+            await self._supervisor.stop()
+            _end_descendants()
+            state.remove(self._settings.data_dir)
+        if isinstance(outcome, Exception):
+            raise outcome
+        self._announce("stopped")
+
+    async def _serve(self) -> None:
+        await self._supervisor.start()
+        self._ready = True
+        self._write_state()
+        for line in _ready_lines(self._settings):
+            self._announce(line)
+        await self._supervisor.keep()
+
+    def _on_signal(self) -> None:
+        """The first signal stops the stack in order, a second one at once."""
+        if self._stop_asked.is_set():
+            self._supervisor.kill()
+        self._stop_asked.set()
+
+    def _write_state(self) -> None:
+        pid = os.getpid()
+        state.write(
+            self._settings.data_dir,
+            state.StackState(
+                supervisor=state.ProcessRecord(
+                    name="up", pid=pid, address="", stop_signal=signal.SIGTERM, born=state.birth(pid) or ""
+                ),
+                ready=self._ready,
+                environment=environment.engine_environment(self._settings),
+                processes=tuple(self._supervisor.processes()),
+            ),
+        )
+
+
+def _ready_lines(settings: StackSettings) -> list[str]:
+    api = environment.api_url(settings)
+    lines = [f"ready {api}", f"  API docs         {api}/docs"]
+    ui_url = environment.temporal_ui_url(settings)
+    if ui_url is not None:
+        lines.append(f"  Temporal Web UI  {ui_url}")
+    if settings.solana_rpc_url is None:
+        lines.append(f"  Solana RPC       {environment.solana_rpc_url(settings)}")
+    return lines
+
+
+def _end_descendants() -> None:
+    """Kill what is still below this process: children of children that left their group."""
+    descendants = psutil.Process().children(recursive=True)
+    for process in descendants:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(descendants, timeout=5)
