@@ -12,6 +12,7 @@ from activities.solana.shared import Shared
 from activities.venues import kinds
 from activities.venues.errors import VenueError
 from activities.venues.pool import Account, Clock, Pool, PoolKind
+from workflows.domain.pools import RegisteredPool
 
 CLOCK_SYSVAR = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 
@@ -28,19 +29,10 @@ _SAME_SLOT_TRIES = 5
 _REGISTRY_MAX_AGE_SECONDS = 5.0
 
 
-class RegistryEntry(Protocol):
-    """A row of the registry: base58 address and kind name."""
-
-    @property
-    def address(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-
-
 class PoolRegistry(Protocol):
     """Where the pools of a pair are listed; `db.registry.PoolRepository` provides it."""
 
-    async def of_pair(self, mint: str, other: str) -> Sequence[RegistryEntry]:
+    async def of_pair(self, mint: str, other: str) -> Sequence[RegisteredPool]:
         """Every pool of the two mints, in either order, that is not excluded.
 
         Raises ConnectionError when the registry cannot be reached.
@@ -48,8 +40,8 @@ class PoolRegistry(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredPool:
-    """A pool that the registry lists for a pair."""
+class PoolRef:
+    """Where a pool is and how to read it."""
 
     address: Pubkey
     kind: PoolKind
@@ -59,7 +51,7 @@ class RegisteredPool:
 class PoolState:
     """One pool at one slot: decoded, or why it could not be."""
 
-    registered: RegisteredPool
+    ref: PoolRef
     pool: Pool | None
     refusal: VenueError | None
 
@@ -91,7 +83,7 @@ class PoolReader:
     def __init__(self, rpc: SolanaRpc, registry: PoolRegistry, max_age: float) -> None:
         self._rpc = rpc
         self._registry = registry
-        self._registered: Shared[Pair, tuple[RegisteredPool, ...]] = Shared(self._list, _REGISTRY_MAX_AGE_SECONDS)
+        self._registered: Shared[Pair, tuple[PoolRef, ...]] = Shared(self._list, _REGISTRY_MAX_AGE_SECONDS)
         self._states: Shared[Pair, PairState] = Shared(self._read, max_age)
         self._keys: dict[Pair, frozenset[Pubkey]] = {}
         self._walked: dict[Pair, frozenset[Pubkey]] = {}
@@ -106,9 +98,9 @@ class PoolReader:
         self._states.forget(pair)
         return await self._states.get(pair)
 
-    async def _list(self, pair: Pair) -> tuple[RegisteredPool, ...]:
+    async def _list(self, pair: Pair) -> tuple[PoolRef, ...]:
         entries = await self._registry.of_pair(pair.first, pair.second)
-        return tuple(RegisteredPool(Pubkey.from_string(row.address), kinds.by_name(row.kind)) for row in entries)
+        return tuple(PoolRef(Pubkey.from_string(row.address), kinds.by_name(row.kind)) for row in entries)
 
     async def _read(self, pair: Pair) -> PairState:
         pools = await self._registered.get(pair)
@@ -144,15 +136,13 @@ class PoolReader:
         raise ChainUnavailable("the pools of the pair could not be read at one slot")
 
 
-def _decode(
-    registered: RegisteredPool, accounts: dict[Pubkey, Account | None], refusal: VenueError | None
-) -> PoolState:
+def _decode(ref: PoolRef, accounts: dict[Pubkey, Account | None], refusal: VenueError | None) -> PoolState:
     if refusal is not None:
-        return PoolState(registered, None, refusal)
+        return PoolState(ref, None, refusal)
     try:
-        return PoolState(registered, registered.kind.decode(registered.address, accounts), None)
+        return PoolState(ref, ref.kind.decode(ref.address, accounts), None)
     except VenueError as error:
-        return PoolState(registered, None, error)
+        return PoolState(ref, None, error)
 
 
 def read_clock(account: Account | None) -> Clock:

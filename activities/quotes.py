@@ -107,7 +107,7 @@ class Quoter:
         pair = Pair.of(request.token_in.mint, request.token_out.mint)
         state = await self._pools.read(pair)
         for _ in range(_WALK_ROUNDS):
-            found = next((pool for pool in state.pools if pool.registered.address == address), None)
+            found = next((pool for pool in state.pools if pool.ref.address == address), None)
             if found is None:
                 raise Unsupported("pool_removed", f"{address} is no longer registered")
             result = self.pool(found, state, request)
@@ -142,10 +142,10 @@ class QuoteActivities:
 
 
 def _is_of(state: PoolState, venue: str) -> bool:
-    return state.registered.kind.venue == venue
+    return state.ref.kind.venue == venue
 
 
 def _refusal(state: PoolState, error: VenueError) -> PoolRefusal:
     reason = error.name if isinstance(error, SwapRefused) else str(error)
-    kind = state.registered.kind
-    return PoolRefusal(venue=kind.venue, kind=kind.name, pool=str(state.registered.address), reason=reason)
+    kind = state.ref.kind
+    return PoolRefusal(venue=kind.venue, kind=kind.name, pool=str(state.ref.address), reason=reason)
