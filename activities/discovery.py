@@ -36,12 +36,12 @@ async def discover(rpc: SolanaRpc, tokens: Sequence[Token]) -> list[RegisteredPo
 
     Raises ChainUnavailable.
     """
-    listed = []
+    listed: list[RegisteredPool] = []
     for first, second in combinations(tokens, 2):
         for kind in KINDS:
             for query in kind.filters(Pubkey.from_string(first.mint), Pubkey.from_string(second.mint)):
-                for address in await rpc.program_accounts(kind.program_id, query):
-                    listed.append(await _examine(rpc, _Candidate(kind, address, first.mint, second.mint)))
+                found = await rpc.program_accounts(kind.program_id, query)
+                listed += [await _examine(rpc, _Candidate(kind, key, first.mint, second.mint)) for key in found]
     return listed
 
 
