@@ -4,9 +4,11 @@ from deploy.vectors.adapter import Adapter
 from deploy.vectors.files import VectorFile
 from deploy.vectors.meteora_damm_v1 import MeteoraDammV1
 from deploy.vectors.raydium_amm_v4 import RaydiumAmmV4
+from deploy.vectors.raydium_cpmm import RaydiumCpmm
 
 ADAPTERS: tuple[Adapter, ...] = (
     RaydiumAmmV4(),
+    RaydiumCpmm(),
     MeteoraDammV1(),
 )
 

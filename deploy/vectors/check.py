@@ -1,7 +1,6 @@
 """Compares one recorded case with what the venues compute: every difference is one line of text."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -10,10 +9,9 @@ from activities.venues.errors import VenueError
 from activities.venues.pool import Accounts, Pool, Quote, TokenTransfer, UserAccounts
 from deploy.vectors.adapter import Adapter
 from deploy.vectors.files import Case, InstructionCase, Json, Scenario
+from deploy.vectors.states import movements, overlaid, patched, settled, user_of
 
 _ATA_PROGRAM = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
-# Where a token account keeps its balance, in both token programs.
-_BALANCE = slice(64, 72)
 
 
 def check_case(adapter: Adapter, scenario: Scenario, case: Case) -> list[str]:
@@ -23,6 +21,7 @@ def check_case(adapter: Adapter, scenario: Scenario, case: Case) -> list[str]:
     try:
         pool = adapter.decode(scenario, adapter.accounts(scenario, case))
         quote = adapter.quote(pool, case, scenario)
+        _require_funds(adapter, scenario, pool, quote)
     except VenueError as error:
         return [*_refusal(adapter, error, outcome), *_parsed(adapter, scenario, case, recorded)]
     if not outcome["ok"]:
@@ -53,6 +52,12 @@ def check_instruction_case(adapter: Adapter, scenario: Scenario, recorded: Instr
     ]
 
 
+def _require_funds(adapter: Adapter, scenario: Scenario, pool: Pool, quote: Quote) -> None:
+    """Raise SwapRefused where the token program would refuse the swap's transfers."""
+    user = user_of(scenario, adapter.user_roles, quote.swap.a_to_b)
+    settled(scenario.accounts, pool.transfers(quote, user), scenario)
+
+
 def _refusal(adapter: Adapter, error: VenueError, outcome: Json) -> Iterator[str]:
     if outcome["ok"]:
         yield f"expected in {outcome['in_spent']} out {outcome['out_received']}, computed {_reason(error)}"
@@ -70,11 +75,12 @@ def _figures(adapter: Adapter, pool: Pool, quote: Quote, outcome: Json) -> Itera
 def _user(adapter: Adapter, scenario: Scenario, case: Case, pool: Pool | None, recorded: Instruction) -> UserAccounts:
     """The user's token accounts: the scenario's own, or the associated ones where an SDK derives those."""
     listed = {meta.pubkey for meta in recorded.accounts}
-    keys = [scenario.roles[role] for role in adapter.user_roles]
-    if pool is not None and not listed.issuperset(keys):
-        keys = [_associated(scenario.payer, mint.program, mint.address) for mint in (pool.mint_a, pool.mint_b)]
-    source, destination = keys if adapter.swap(case).a_to_b else reversed(keys)
-    return UserAccounts(scenario.payer, source, destination)
+    a_to_b = adapter.swap(case).a_to_b
+    user = user_of(scenario, adapter.user_roles, a_to_b)
+    if pool is None or listed.issuperset((user.source, user.destination)):
+        return user
+    mints = (pool.mint_a, pool.mint_b) if a_to_b else (pool.mint_b, pool.mint_a)
+    return UserAccounts(scenario.payer, *(_associated(scenario.payer, mint.program, mint.address) for mint in mints))
 
 
 def _associated(owner: Pubkey, token_program: Pubkey, mint: Pubkey) -> Pubkey:
@@ -129,20 +135,17 @@ def _next_state(
 ) -> Iterator[str]:
     """Compare the computed next state with the recorded one, and with what its own bytes decode to."""
     after = adapter.after(pool, quote, scenario, case)
-    user = UserAccounts(
-        scenario.payer,
-        *(scenario.roles[role] for role in adapter.user_roles[:: 1 if quote.swap.a_to_b else -1]),
-    )
+    user = user_of(scenario, adapter.user_roles, quote.swap.a_to_b)
     transfers = pool.transfers(quote, user)
     yield from _moved(transfers, user, scenario, outcome)
     written = after.writes(scenario.accounts)
-    states: list[tuple[str, Accounts]] = [("written", _overlaid(scenario.accounts, written.items()))]
+    states: list[tuple[str, Accounts]] = [("written", overlaid(scenario.accounts, written.items()))]
     if "post_diff" in outcome:
-        changes = (_patched(scenario, role, diff) for role, diff in outcome["post_diff"].items())
-        states.append(("recorded", _overlaid(scenario.accounts, changes)))
+        changes = (patched(scenario, role, diff) for role, diff in outcome["post_diff"].items())
+        states.append(("recorded", overlaid(scenario.accounts, changes)))
     for name, accounts in states:
         try:
-            decoded = adapter.decode(scenario, _settled(accounts, transfers, scenario))
+            decoded = adapter.decode(scenario, settled(accounts, transfers, scenario))
         except VenueError as error:
             yield f"{name} next state: {_reason(error)}"
             continue
@@ -150,54 +153,10 @@ def _next_state(
             yield f"{name} next state: " + "; ".join(_differences(decoded, after))
 
 
-def _patched(scenario: Scenario, role: str, diff: Sequence[tuple[int, str]]) -> tuple[Pubkey, bytes]:
-    key = scenario.roles.get(role) or Pubkey.from_string(role)
-    account = scenario.accounts[key]
-    data = bytearray(b"" if account is None else account.data)
-    for offset, text in diff:
-        patch = bytes.fromhex(text)
-        data[offset : offset + len(patch)] = patch
-    return key, bytes(data)
-
-
-def _overlaid(accounts: Accounts, changes: Iterable[tuple[Pubkey, bytes]]) -> Accounts:
-    result = dict(accounts)
-    for key, data in changes:
-        account = result[key]
-        assert account is not None, f"{key} is written and does not exist"
-        result[key] = replace(account, data=data)
-    return result
-
-
-def _settled(accounts: Accounts, transfers: Sequence[TokenTransfer], scenario: Scenario) -> Accounts:
-    """The accounts with the token transfers carried out; accounts outside the scenario are passed over."""
-    balances: dict[Pubkey, int] = {}
-    for key, amount in _movements(transfers, scenario):
-        account = accounts.get(key)
-        if account is not None:
-            start = balances.get(key, int.from_bytes(account.data[_BALANCE], "little"))
-            balances[key] = start + amount
-    changes = []
-    for key, balance in balances.items():
-        account = accounts[key]
-        assert account is not None
-        data = bytearray(account.data)
-        # A user's account may hold less than the case spends: only the vaults have to be right.
-        data[_BALANCE] = max(balance, 0).to_bytes(8, "little")
-        changes.append((key, bytes(data)))
-    return _overlaid(accounts, changes)
-
-
-def _movements(transfers: Sequence[TokenTransfer], scenario: Scenario) -> Iterator[tuple[Pubkey, int]]:
-    for transfer in transfers:
-        yield transfer.source, -transfer.amount
-        yield transfer.destination, transfer.amount - transfer.mint.fee(transfer.amount, scenario.clock.epoch)
-
-
 def _moved(transfers: Sequence[TokenTransfer], user: UserAccounts, scenario: Scenario, outcome: Json) -> Iterator[str]:
     """Compare what the transfers move at the user's accounts with the recorded amounts."""
     totals = {user.source: 0, user.destination: 0}
-    for key, amount in _movements(transfers, scenario):
+    for key, amount in movements(transfers, scenario):
         if key in totals:
             totals[key] += amount
     moved = (-totals[user.source], totals[user.destination])

@@ -73,11 +73,13 @@ def verify_file(file: VectorFile, others: Sequence[VectorFile] = ()) -> Verdict:
 
 def _verify_swaps(file: VectorFile, verdict: Verdict) -> None:
     adapter = adapter_of(file)
+    if adapter is None:
+        verdict.counted += sum(len(scenario.cases) for scenario in file.scenarios)
+        verdict.differences.append(f"no pool kind for the set {file.set_name}")
+        return
     for scenario in file.scenarios:
         for case in scenario.cases:
-            if adapter is None:
-                verdict.add(f"{scenario.id}: {case}", [f"no pool kind for the set {file.set_name}"])
-            elif (reason := adapter.not_counted(scenario, case)) is not None:
+            if (reason := adapter.not_counted(scenario, case)) is not None:
                 verdict.not_counted[reason] += 1
             else:
                 verdict.add(f"{scenario.id}: {case}", _guarded(adapter, scenario, case))
