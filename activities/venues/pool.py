@@ -17,6 +17,7 @@ from typing import ClassVar, NamedTuple
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
+from activities.venues.curve import Curve, QuotedCurve
 from activities.venues.mint import Mint
 
 # The most compute units one transaction may ask for (Solana runtime, MAX_COMPUTE_UNIT_LIMIT).
@@ -188,6 +189,14 @@ class Pool(ABC):
     @abstractmethod
     def unavailable(self, clock: Clock) -> str | None:
         """Why no swap can run now (`paused`, `not_open`, `empty`, …), or None when one can."""
+
+    def amount_out(self, a_to_b: bool, amount_in: int, clock: Clock) -> int:
+        """The output of an exact-in swap without limits; raises as `quote` does."""
+        return self.quote(Swap(a_to_b, Mode.EXACT_IN, amount_in), clock).amount_out
+
+    def curve(self, a_to_b: bool, clock: Clock) -> Curve:
+        """The outputs for any input in this state; kinds that walk precompute it."""
+        return QuotedCurve(self, a_to_b, clock)
 
     def mint_in(self, swap: Swap) -> Mint:
         """The mint that the swap sells."""

@@ -1,0 +1,105 @@
+"""Divide an order between two pools so that together they pay most.
+
+What two pools pay together is greatest where their marginal prices are equal. Outputs are integers, so that point
+is sought on the exact outputs themselves: they rise and fall like a concave function, give or take the rounding of
+a few base units.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from activities.venues.curve import Curve
+from activities.venues.errors import MissingAccounts, SwapRefused
+
+# Pools that look best for the whole amount or for half of it; any pair worth taking is among them.
+_CANDIDATES = 3
+
+# A pair is first placed to about a thousandth of the amount; only the best is then found to the unit.
+_COARSE_STEPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`amounts` into the pools at `indexes`, in base units of the input token, and what they pay together."""
+
+    indexes: tuple[int, int]
+    amounts: tuple[int, int]
+    amount_out: int
+
+
+def best_split(curves: Sequence[Curve], amount_in: int) -> Split | None:
+    """The best division of `amount_in` between two of the curves, both getting some; None when no pair can.
+
+    Deterministic. The result is within the rounding of the two outputs of the best possible.
+    """
+    best: Split | None = None
+    for first, second in combinations(_candidates(curves, amount_in), 2):
+        pair = _Pair(curves[first], curves[second], amount_in)
+        start = pair.climb(amount_in // 2, amount_in // 4, _COARSE_STEPS)
+        paid = pair.amount_out(start)
+        if paid is not None and (best is None or paid > best.amount_out):
+            best = Split((first, second), (start, amount_in - start), paid)
+    if best is None:
+        return None
+    pair = _Pair(curves[best.indexes[0]], curves[best.indexes[1]], amount_in)
+    exact = best.amounts[0]
+    while True:
+        # From the top at the finest step, larger steps look over the ripple of rounding; repeat until none helps.
+        improved = pair.climb(exact, amount_in >> _COARSE_STEPS or 1, amount_in.bit_length())
+        if improved == exact:
+            break
+        exact = improved
+    paid = pair.amount_out(exact)
+    return Split(best.indexes, (exact, amount_in - exact), paid) if paid is not None else None
+
+
+class _Pair:
+    """Two curves that share an amount; `part` goes to the first."""
+
+    def __init__(self, first: Curve, second: Curve, total: int) -> None:
+        self._first = first
+        self._second = second
+        self._total = total
+
+    def amount_out(self, part: int) -> int | None:
+        """What both pay together, None when either gets nothing or cannot take its part."""
+        if not 0 < part < self._total:
+            return None
+        first, second = _paid(self._first, part), _paid(self._second, self._total - part)
+        return None if first is None or second is None else first + second
+
+    def climb(self, part: int, step: int, halvings: int) -> int:
+        """Move uphill by `step`, halved when neither side is higher, at most `halvings` times."""
+        here = self.amount_out(part)
+        for _ in range(halvings):
+            if step == 0:
+                break
+            part, here, moved = self._better(part, here, step)
+            while moved:
+                part, here, moved = self._better(part, here, step)
+            step //= 2
+        return part
+
+    def _better(self, part: int, here: int | None, step: int) -> tuple[int, int | None, bool]:
+        for other in (part - step, part + step):
+            there = self.amount_out(other)
+            if there is not None and (here is None or there > here):
+                return other, there, True
+        return part, here, False
+
+
+def _candidates(curves: Sequence[Curve], amount_in: int) -> list[int]:
+    chosen: set[int] = set()
+    for part in (amount_in, amount_in // 2, amount_in // 16):
+        paid = [(index, _paid(curve, part)) for index, curve in enumerate(curves)] if part else []
+        ranked = sorted(((index, out) for index, out in paid if out), key=lambda entry: (-entry[1], entry[0]))
+        chosen.update(index for index, _ in ranked[:_CANDIDATES])
+    return sorted(chosen)
+
+
+def _paid(curve: Curve, amount_in: int) -> int | None:
+    try:
+        return curve.amount_out(amount_in)
+    except (SwapRefused, MissingAccounts):
+        return None
