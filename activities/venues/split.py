@@ -36,7 +36,7 @@ def best_split(curves: Sequence[Curve], amount_in: int) -> Split | None:
     best: Split | None = None
     for first, second in combinations(_candidates(curves, amount_in), 2):
         pair = _Pair(curves[first], curves[second], amount_in)
-        start = pair.climb(amount_in // 2, amount_in // 4, _COARSE_STEPS)
+        start = pair.coarse_top()
         paid = pair.amount_out(start)
         if paid is not None and (best is None or paid > best.amount_out):
             best = Split((first, second), (start, amount_in - start), paid)
@@ -69,6 +69,14 @@ class _Pair:
         first, second = _paid(self._first, part), _paid(self._second, self._total - part)
         return None if first is None or second is None else first + second
 
+    def coarse_top(self) -> int:
+        """The part that is best to about a thousandth, or 0 when the two cannot take the total together."""
+        most = _capacity(self._first, self._total - 1)
+        least = max(1, self._total - _capacity(self._second, self._total - 1))
+        if least > most:
+            return 0
+        return self.climb((least + most) // 2, (most - least) // 4, _COARSE_STEPS)
+
     def climb(self, part: int, step: int, halvings: int) -> int:
         """Move uphill by `step`, halved when neither side is higher, at most `halvings` times."""
         here = self.amount_out(part)
@@ -87,6 +95,20 @@ class _Pair:
             if there is not None and (here is None or there > here):
                 return other, there, True
         return part, here, False
+
+
+def _capacity(curve: Curve, amount_in: int) -> int:
+    """The largest input up to `amount_in` that the curve answers, to about a thousandth; 0 for none."""
+    if amount_in <= 0 or _paid(curve, amount_in) is not None:
+        return max(amount_in, 0)
+    taken, refused = 0, amount_in
+    while refused - taken > 1 + (refused >> _COARSE_STEPS):
+        middle = (taken + refused) // 2
+        if _paid(curve, middle) is None:
+            refused = middle
+        else:
+            taken = middle
+    return taken
 
 
 def _candidates(curves: Sequence[Curve], amount_in: int) -> list[int]:
