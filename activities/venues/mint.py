@@ -85,8 +85,10 @@ class Mint(NamedTuple):
 
     def fee(self, amount: int, epoch: int) -> int:
         """The transfer fee of a gross `amount` in base units at `epoch`, 0 without the extension."""
-        fee = self._fee_at(epoch)
-        return 0 if fee is None else fee.of(amount)
+        newer = self.newer
+        if newer is None or self.older is None:
+            return 0
+        return (newer if epoch >= newer.epoch else self.older).of(amount)
 
     def gross_up(self, net: int, epoch: int) -> int:
         """The base units to send at `epoch` so that `net` arrives; the difference is the fee.
@@ -94,12 +96,10 @@ class Mint(NamedTuple):
         Does not round-trip (grossing up the net of x need not give x) and may exceed 64 bits: each
         program answers that with its own error.
         """
-        fee = self._fee_at(epoch)
-        return net if fee is None else fee.gross_up(net)
-
-    def _fee_at(self, epoch: int) -> TransferFee | None:
         newer = self.newer
-        return newer if newer is None or epoch >= newer.epoch else self.older
+        if newer is None or self.older is None:
+            return net
+        return (newer if epoch >= newer.epoch else self.older).gross_up(net)
 
 
 def decode_mint(address: Pubkey, account: "Account") -> Mint:

@@ -8,6 +8,7 @@ creator. A is the program's token 0.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from struct import Struct
 from typing import ClassVar, NamedTuple
 
@@ -49,8 +50,8 @@ _SWAP_BASE_OUTPUT = bytes.fromhex("37d96256a34ab4ad")
 _SWAP_DATA = Struct("<8sQQ")
 _SWAP_ACCOUNTS = 13
 
-# PoolState: config, vaults, mints, observation account.
-_KEYS = Struct("<8x32s32x32s32s32x32s32s64x32s")
+# PoolState behind its discriminator: config, vaults, mints, observation account.
+_KEYS = Struct("<32s32x32s32s32x32s32s64x32s")
 # From status on: status; protocol and fund fees owed; open_time; creator_fee_on, enable_creator_fee; creator
 # fees owed.
 _STATE, _STATE_OFFSET = Struct("<B11xQQQQQ8xBB6xQQ"), 329
@@ -83,7 +84,7 @@ class _State(NamedTuple):
 
 @dataclass(slots=True)
 class CpmmPool(Pool):
-    """A CPMM pool; balances are those of its vaults, fees owed included."""
+    """A CPMM pool; balances are those of its vaults, fees owed included, `rates` those that it charges."""
 
     address: Pubkey
     mint_a: Mint
@@ -116,7 +117,7 @@ class CpmmPool(Pool):
         if received == 0:
             raise SwapRefused("RequireGtViolated", 2505)
         reserve_in, reserve_out, creator_on_input = self._directed(swap.a_to_b)
-        curve = exact_in(received, reserve_in, reserve_out, self._rates(), creator_on_input)
+        curve = exact_in(received, reserve_in, reserve_out, self.rates, creator_on_input)
         transfer_fee_out = mint_out.fee(curve.amount_out, epoch)
         amount_out = curve.amount_out - transfer_fee_out
         if amount_out == 0:
@@ -133,7 +134,7 @@ class CpmmPool(Pool):
         if gross_out > U64_MAX:
             raise SwapRefused("output_overflow")
         reserve_in, reserve_out, creator_on_input = self._directed(swap.a_to_b)
-        curve = exact_out(gross_out, reserve_in, reserve_out, self._rates(), creator_on_input)
+        curve = exact_out(gross_out, reserve_in, reserve_out, self.rates, creator_on_input)
         if curve.amount_in == 0:
             raise SwapRefused("RequireGtViolated", 2505)
         amount_in = mint_in.gross_up(curve.amount_in, epoch)
@@ -148,11 +149,11 @@ class CpmmPool(Pool):
         protocol, fund = self.rates.shares(curve.trade_fee)
         state = self.state
         if swap.a_to_b:
-            owed, balance = max(state.protocol_a + protocol, state.fund_a + fund), self.balance_a
+            protocol, fund, balance = state.protocol_a + protocol, state.fund_a + fund, self.balance_a
         else:
-            owed, balance = max(state.protocol_b + protocol, state.fund_b + fund), self.balance_b
+            protocol, fund, balance = state.protocol_b + protocol, state.fund_b + fund, self.balance_b
         creator = state.creator_a if swap.a_to_b is creator_on_input else state.creator_b
-        if owed > U64_MAX or creator + curve.creator_fee > U64_MAX:
+        if protocol > U64_MAX or fund > U64_MAX or creator + curve.creator_fee > U64_MAX:
             raise SwapRefused("owed_fees_overflow")
         if balance + curve.amount_in > U64_MAX:
             # Of the token program, whose balances are u64.
@@ -182,9 +183,9 @@ class CpmmPool(Pool):
     def _directed(self, a_to_b: bool) -> tuple[int, int, bool]:
         """Input and output reserve, and whether the creator's fee is taken from the input."""
         reserve_a, reserve_b = self._net_balances()
-        if reserve_a < 0 or reserve_b < 0:
-            raise SwapRefused("InsufficientVault", 6012)
-        if reserve_a == 0 or reserve_b == 0:
+        if reserve_a <= 0 or reserve_b <= 0:
+            if reserve_a < 0 or reserve_b < 0:
+                raise SwapRefused("InsufficientVault", 6012)
             # The price sample for the observation account divides by each.
             raise SwapRefused("division_by_zero")
         fee_on = self.state.creator_fee_on
@@ -195,15 +196,11 @@ class CpmmPool(Pool):
         return reserve_b, reserve_a, fee_on != 1
 
     def _net_balances(self) -> tuple[int, int]:
-        state = self.state
-        owed_a = state.protocol_a + state.fund_a + state.creator_a
-        owed_b = state.protocol_b + state.fund_b + state.creator_b
+        _, protocol_a, protocol_b, fund_a, fund_b, _, _, _, creator_a, creator_b = self.state
+        owed_a, owed_b = protocol_a + fund_a + creator_a, protocol_b + fund_b + creator_b
         if owed_a > U64_MAX or owed_b > U64_MAX:
             raise SwapRefused("MathOverflow", 6011)
         return self.balance_a - owed_a, self.balance_b - owed_b
-
-    def _rates(self) -> Rates:
-        return self.rates if self.state.creator_enabled else self.rates._replace(creator=0)
 
     def after(self, quote: Quote, clock: Clock) -> "CpmmPool":
         """The pool after `quote`: balances moved, fees owed grown."""
@@ -324,18 +321,22 @@ class CpmmKind(PoolKind):
         """Decode the pool, its config and vault balances."""
         data = _pool_data(address, accounts)
         config, vault_a, vault_b, mint_a, mint_b, observation = _keys(data)
-        found = fetched(_NAME, accounts, config, vault_a, vault_b, mint_a, mint_b)
-        config_data = owned_data(_NAME, "amm_config", found[0], PROGRAM, _CONFIG_SIZE)
+        config_account, vault_a_account, vault_b_account, mint_a_account, mint_b_account = fetched(
+            _NAME, accounts, config, vault_a, vault_b, mint_a, mint_b
+        )
+        config_data = owned_data(_NAME, "amm_config", config_account, PROGRAM, _CONFIG_SIZE)
         if config_data[:8] != _CONFIG_TAG:
             raise DecodeError(_NAME, "amm_config", 0, "not an AmmConfig")
+        state = _State._make(_STATE.unpack_from(data, _STATE_OFFSET))
+        trade, protocol, fund, creator = _CONFIG.unpack_from(config_data)
         return CpmmPool(
             address,
-            decode_mint(mint_a, found[3]),
-            decode_mint(mint_b, found[4]),
-            Rates._make(_CONFIG.unpack_from(config_data)),
-            _State._make(_STATE.unpack_from(data, _STATE_OFFSET)),
-            token_balance(vault_a, found[1]),
-            token_balance(vault_b, found[2]),
+            decode_mint(mint_a, mint_a_account),
+            decode_mint(mint_b, mint_b_account),
+            Rates(trade, protocol, fund, creator if state.creator_enabled else 0),
+            state,
+            token_balance(vault_a, vault_a_account),
+            token_balance(vault_b, vault_b_account),
             config,
             vault_a,
             vault_b,
@@ -365,9 +366,15 @@ def _pool_data(address: Pubkey, accounts: Accounts) -> bytes:
     return data
 
 
-def _keys(data: bytes) -> list[Pubkey]:
+def _keys(data: bytes) -> tuple[Pubkey, ...]:
     """Config, vault A and B, mint A and B, observation account."""
-    return [Pubkey(key) for key in _KEYS.unpack_from(data)]
+    return _read_keys(data[8:_STATE_OFFSET])
+
+
+# A pool's keys never change, and building them takes a quarter of a decode.
+@lru_cache(maxsize=4096)
+def _read_keys(data: bytes) -> tuple[Pubkey, ...]:
+    return tuple(Pubkey(key) for key in _KEYS.unpack_from(data))
 
 
 KIND = CpmmKind()
