@@ -1,0 +1,91 @@
+"""Injected faults: what goes wrong on request, drawn from a seeded generator.
+
+A fault is a kind with a chance per matching call. Those of `sendTransaction` change what happens to the
+transaction; those of RPC calls change what the client sees. New kinds are added here and nowhere else:
+one more value of `Kind` and one more branch in `FaultPlan`.
+"""
+
+from enum import StrEnum
+from random import Random
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from deploy.localnet.ledger import Ledger
+from deploy.localnet.transactions import WireTransaction
+
+
+class Kind(StrEnum):
+    """What goes wrong."""
+
+    # Of sendTransaction, after the answer "accepted":
+    DROP = "drop"
+    DELAY = "delay"
+    REVERT = "revert"
+    # Of any method:
+    RATE_LIMIT = "rate_limit"
+    TIMEOUT = "timeout"
+
+
+_OF_SENDING = frozenset({Kind.DROP, Kind.DELAY, Kind.REVERT})
+
+
+class Fault(BaseModel):
+    """One fault, as `localnet_setFaults` takes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    probability: float = Field(1.0, ge=0, le=1, description="Chance that a matching call is hit.")
+    times: int | None = Field(None, ge=1, description="Stop after this many hits; null for no end.")
+    methods: frozenset[str] = Field(frozenset(), description="RPC methods hit; empty for all.")
+    slots: int = Field(5, ge=1, description="delay: how many slots later the transaction lands.")
+    custom_error: int = Field(6000, ge=0, lt=2**32, description="revert: the program's error code.")
+    seconds: float = Field(60.0, ge=0, description="timeout: how long the answer is held back.")
+
+
+class FaultPlan:
+    """The faults in force. The same seed and the same calls meet the same faults."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._random = Random(seed)
+        self._faults: list[Fault] = []
+        self._left: list[int | None] = []
+
+    @property
+    def active(self) -> bool:
+        """Whether any fault is in force."""
+        return bool(self._faults)
+
+    def set(self, faults: list[Fault], seed: int | None = None) -> None:
+        """Replace all faults and start the generator again, from `seed` when given."""
+        self._seed = self._seed if seed is None else seed
+        self._random = Random(self._seed)
+        self._faults = faults
+        self._left = [fault.times for fault in faults]
+
+    def submit(self, ledger: Ledger, transaction: WireTransaction) -> None:
+        """Hand a sent transaction to the cluster, or not."""
+        fault = self._hit("sendTransaction", sending=True)
+        if fault is None:
+            ledger.submit(transaction)
+        elif fault.kind is Kind.DELAY:
+            ledger.submit(transaction, delay_slots=fault.slots)
+        elif fault.kind is Kind.REVERT:
+            ledger.submit(transaction, custom_error=fault.custom_error)
+
+    def on_call(self, method: str) -> Fault | None:
+        """The fault that hits a call of `method` before it is answered."""
+        return self._hit(method, sending=False)
+
+    def _hit(self, method: str, *, sending: bool) -> Fault | None:
+        for at, fault in enumerate(self._faults):
+            left = self._left[at]
+            if (fault.kind in _OF_SENDING) is not sending or left == 0:
+                continue
+            if fault.methods and method not in fault.methods:
+                continue
+            if self._random.random() < fault.probability:
+                self._left[at] = None if left is None else left - 1
+                return fault
+        return None

@@ -1,0 +1,1 @@
+"""The JSON-RPC methods, grouped by topic; `dispatch` knows them all."""

@@ -1,0 +1,169 @@
+"""The ledger on disk: accounts, transactions and their index by address, in one SQLite file.
+
+Each landed transaction and the accounts it changed are one SQLite transaction, so a killed process
+leaves either all of it or nothing.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from solders.pubkey import Pubkey
+
+from activities.venues.pool import Account
+from deploy.localnet.chain_errors import Json
+from deploy.localnet.slots import Anchor
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS accounts (
+    address BLOB PRIMARY KEY, owner BLOB NOT NULL, lamports TEXT NOT NULL, data BLOB NOT NULL,
+    executable INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS transactions (
+    seq INTEGER PRIMARY KEY, signature BLOB NOT NULL UNIQUE, slot INTEGER NOT NULL,
+    error TEXT, memo TEXT, wire BLOB NOT NULL, meta TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS transactions_by_slot ON transactions (slot);
+CREATE TABLE IF NOT EXISTS mentions (
+    address BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (address, seq)
+) WITHOUT ROWID;
+"""
+
+
+class Landed(NamedTuple):
+    """A transaction in the ledger. `error` is the JSON form of a TransactionError, None for success.
+
+    `wire` is the transaction as it was signed and `meta` the JSON of its status metadata.
+    """
+
+    signature: bytes
+    slot: int
+    error: Json
+    memo: str | None
+    wire: bytes
+    meta: str
+
+
+class Status(NamedTuple):
+    """Where a transaction landed and how it ended."""
+
+    slot: int
+    error: Json
+
+
+class Store:
+    """The file; every method raises sqlite3.Error when the disk fails."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        # A killed process loses nothing at NORMAL; only a machine that loses power may lose the last commits.
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def value(self, key: str) -> object:
+        """A stored setting, None when it was never set."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set_value(self, key: str, value: object) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def anchors(self) -> list[Anchor]:
+        stored = self.value("anchors")
+        return [Anchor(*anchor) for anchor in stored] if isinstance(stored, list) else []
+
+    def accounts(self) -> Iterator[tuple[Pubkey, Account, bool]]:
+        """Every account with whether it is executable."""
+        rows = self._db.execute("SELECT address, owner, lamports, data, executable FROM accounts")
+        for address, owner, lamports, data, executable in rows:
+            account = Account(Pubkey.from_bytes(owner), int(lamports), data)
+            yield Pubkey.from_bytes(address), account, bool(executable)
+
+    def put_accounts(self, accounts: Mapping[Pubkey, Account | None], executable: frozenset[Pubkey]) -> None:
+        """Write accounts outside of a transaction; None deletes."""
+        self._db.execute("BEGIN")
+        self._write_accounts(accounts, executable)
+        self._db.execute("COMMIT")
+
+    def put_landed(self, landed: Landed, mentioned: Iterable[Pubkey], changed: Mapping[Pubkey, Account | None]) -> None:
+        """Write a landed transaction together with the accounts that it changed."""
+        error = None if landed.error is None else json.dumps(landed.error)
+        self._db.execute("BEGIN")
+        seq = self._db.execute(
+            "INSERT INTO transactions (signature, slot, error, memo, wire, meta) VALUES (?, ?, ?, ?, ?, ?)",
+            (landed.signature, landed.slot, error, landed.memo, landed.wire, landed.meta),
+        ).lastrowid
+        self._db.executemany(
+            "INSERT OR IGNORE INTO mentions VALUES (?, ?)", [(bytes(address), seq) for address in mentioned]
+        )
+        self._write_accounts(changed, frozenset())
+        self._db.execute("COMMIT")
+
+    def landed(self, signature: bytes) -> Landed | None:
+        """The transaction with this signature."""
+        row = self._db.execute(
+            "SELECT signature, slot, error, memo, wire, meta FROM transactions WHERE signature = ?", (signature,)
+        ).fetchone()
+        return None if row is None else _landed(row)
+
+    def status(self, signature: bytes) -> Status | None:
+        """Where the transaction with this signature landed."""
+        row = self._db.execute("SELECT slot, error FROM transactions WHERE signature = ?", (signature,)).fetchone()
+        return None if row is None else Status(row[0], _error(row[1]))
+
+    def statuses_since(self, slot: int) -> Iterator[tuple[bytes, Status]]:
+        """Signatures and statuses of all transactions from `slot` on, in order."""
+        rows = self._db.execute("SELECT signature, slot, error FROM transactions WHERE slot >= ? ORDER BY seq", (slot,))
+        for signature, at, error in rows:
+            yield signature, Status(at, _error(error))
+
+    def history(
+        self, address: Pubkey, before: bytes | None, until: bytes | None, newest_slot: int, limit: int
+    ) -> list[Landed]:
+        """Transactions that mention `address`, newest first, between the two signatures (exclusive)."""
+        query = (
+            "SELECT t.signature, t.slot, t.error, t.memo, x'', '' FROM mentions m JOIN transactions t "
+            "ON t.seq = m.seq WHERE m.address = ? AND t.slot <= ? AND m.seq < ? AND m.seq > ? "
+            "ORDER BY m.seq DESC LIMIT ?"
+        )
+        last = self._seq(before) if before is not None else (1 << 62)
+        first = self._seq(until) if until is not None else 0
+        rows = self._db.execute(query, (bytes(address), newest_slot, last or 0, first or 0, limit))
+        return [_landed(row) for row in rows]
+
+    def count(self) -> int:
+        """How many transactions ever landed."""
+        total: int = self._db.execute("SELECT coalesce(max(seq), 0) FROM transactions").fetchone()[0]
+        return total
+
+    def _seq(self, signature: bytes) -> int | None:
+        row = self._db.execute("SELECT seq FROM transactions WHERE signature = ?", (signature,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _write_accounts(self, accounts: Mapping[Pubkey, Account | None], executable: frozenset[Pubkey]) -> None:
+        written = [
+            (bytes(key), bytes(account.owner), str(account.lamports), account.data, key in executable)
+            for key, account in accounts.items()
+            if account is not None
+        ]
+        self._db.executemany("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?)", written)
+        gone = [(bytes(key),) for key, account in accounts.items() if account is None]
+        self._db.executemany("DELETE FROM accounts WHERE address = ?", gone)
+
+
+def _error(text: str | None) -> Json:
+    error: Json = None if text is None else json.loads(text)
+    return error
+
+
+def _landed(row: tuple[bytes, int, str | None, str | None, bytes, str]) -> Landed:
+    signature, slot, error, memo, wire, meta = row
+    return Landed(signature, slot, _error(error), memo, wire, meta)

@@ -1,0 +1,187 @@
+"""One swap instruction of an emulated program: checked as the program would, then computed.
+
+Refusals carry the program's own error code where the venue code knows it, else the code of the check of
+the Anchor framework that would stop the instruction. The names are Anchor's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from activities.venues.errors import (
+    CannotLand,
+    DecodeError,
+    MissingAccounts,
+    SwapRefused,
+    Unsupported,
+    VenueError,
+)
+from activities.venues.pool import Account, Clock, PoolKind, Swap, SwapCall, TokenTransfer
+from deploy.localnet.chain_errors import Json
+from deploy.localnet.pool_cache import PoolCache
+from deploy.localnet.tokens import read_token_account
+
+# Anchor framework errors (anchor-lang `ErrorCode`).
+_FALLBACK_NOT_FOUND = ("InstructionFallbackNotFound", 101)
+_DID_NOT_DESERIALIZE = ("InstructionDidNotDeserialize", 102)
+_CONSTRAINT_MUT = ("ConstraintMut", 2000)
+_CONSTRAINT_ADDRESS = ("ConstraintAddress", 2012)
+_CONSTRAINT_TOKEN_MINT = ("ConstraintTokenMint", 2014)
+_DISCRIMINATOR_MISMATCH = ("AccountDiscriminatorMismatch", 3002)
+_NOT_ENOUGH_KEYS = ("AccountNotEnoughKeys", 3005)
+_NOT_SIGNER = ("AccountNotSigner", 3010)
+_NOT_INITIALIZED = ("AccountNotInitialized", 3012)
+
+# How many accounts stand before the arrays of a walk (all of them, for the other kinds).
+_FIXED_ACCOUNTS = {"clmm": 13, "dlmm": 16}
+# Discriminator and two amounts; the one program that is not built with Anchor has shorter data.
+_ANCHOR_DATA_SIZE = 24
+# What the programs use before they refuse: about what checking the accounts costs them.
+_REFUSAL_UNITS = 12_000
+
+
+class Refused(Exception):
+    """The program stops with `cause` (an InstructionError as JSON) after logging `lines`.
+
+    `units` are the compute units used; None stands for all that were left.
+    """
+
+    def __init__(self, cause: Json, lines: list[str], words: str | None = None, units: int | None = None) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.lines = lines
+        self.words = words
+        self.units = units
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A swap that the program accepts: what moves, what is written, what it costs to compute."""
+
+    user_source: Pubkey
+    owner: Pubkey
+    transfers: tuple[TokenTransfer, ...]
+    writes: dict[Pubkey, bytes]
+    units: int
+
+
+def settle(
+    kind: PoolKind,
+    instruction: Instruction,
+    view: Mapping[Pubkey, Account | None],
+    clock: Clock,
+    units_left: int,
+    pools: PoolCache,
+) -> Settlement:
+    """Compute what the instruction does to the accounts of `view`; raises Refused."""
+    call = _parse(kind, instruction)
+    swap = Swap(_sells_a(kind, call, view, pools), call.mode, call.amount, call.limit, call.sqrt_price_limit)
+    try:
+        pool, quote, accounts = pools.quote(kind, call.pool, view, swap, clock)
+        _compare(kind, pool.instruction(quote, call.limit, call.user), instruction)
+        if quote.compute_units > units_left:
+            raise exhausted()
+        writes = pool.after(quote, clock).writes(accounts)
+        transfers = tuple(pool.transfers(quote, call.user))
+    except VenueError as error:
+        raise _refusal(error, view[call.pool]) from error
+    return Settlement(call.user.source, call.user.owner, transfers, writes, quote.compute_units)
+
+
+def exhausted() -> Refused:
+    """The refusal of a program that ran out of compute units."""
+    return Refused("ProgramFailedToComplete", [], "exceeded CUs meter at BPF instruction")
+
+
+def _parse(kind: PoolKind, instruction: Instruction) -> SwapCall:
+    try:
+        call = kind.parse(instruction)
+    except DecodeError as error:
+        short = len(instruction.accounts) < 8
+        raise _anchor(_NOT_ENOUGH_KEYS if short else _DID_NOT_DESERIALIZE) from error
+    if call is None:
+        raise _anchor(_FALLBACK_NOT_FOUND, "localnet emulates the swaps of this program and nothing else")
+    if not any(meta.pubkey == call.user.owner and meta.is_signer for meta in instruction.accounts):
+        raise _anchor(_NOT_SIGNER)
+    return call
+
+
+def _sells_a(kind: PoolKind, call: SwapCall, view: Mapping[Pubkey, Account | None], pools: PoolCache) -> bool:
+    """Whether the user's source account holds the pool's first token."""
+    holdings = []
+    for address in (call.user.source, call.user.destination):
+        account = view[address]
+        holding = None if account is None else read_token_account(account)
+        if holding is None:
+            raise _anchor(_NOT_INITIALIZED)
+        holdings.append(holding.mint)
+    try:
+        pool, _ = pools.pool(kind, call.pool, view)
+    except VenueError as error:
+        raise _refusal(error, view[call.pool]) from error
+    mints = [pool.mint_a.address, pool.mint_b.address]
+    if holdings == mints:
+        return True
+    if holdings == mints[::-1]:
+        return False
+    raise _anchor(_CONSTRAINT_TOKEN_MINT)
+
+
+def _compare(kind: PoolKind, expected: Instruction, given: Instruction) -> None:
+    """Refuse an instruction whose accounts are not those that the program asks for.
+
+    An instruction of the same form must name the same accounts in the same order; among the arrays of a
+    walk it may name more than the walk turned out to need. Another form of the swap must name the same
+    writable accounts somewhere.
+    """
+    short = len(expected.data) < _ANCHOR_DATA_SIZE
+    same_form = expected.data[: 1 if short else 8] == given.data[: 1 if short else 8]
+    fixed = _FIXED_ACCOUNTS.get(kind.name, len(expected.accounts)) if same_form else 0
+    for at, wanted in enumerate(expected.accounts):
+        if at < fixed:
+            if at >= len(given.accounts):
+                raise _anchor(_NOT_ENOUGH_KEYS)
+            actual = given.accounts[at]
+            if actual.pubkey != wanted.pubkey:
+                raise _anchor(_CONSTRAINT_ADDRESS)
+        elif wanted.is_writable or wanted.is_signer:
+            named = [meta for meta in given.accounts[fixed:] if meta.pubkey == wanted.pubkey]
+            if not named:
+                raise _anchor(_NOT_ENOUGH_KEYS)
+            actual = named[0]
+        else:
+            continue
+        if wanted.is_signer and not actual.is_signer:
+            raise _anchor(_NOT_SIGNER)
+        if wanted.is_writable and not actual.is_writable:
+            raise _anchor(_CONSTRAINT_MUT)
+
+
+def _anchor(error: tuple[str, int], detail: str = "") -> Refused:
+    name, code = error
+    words = detail or name
+    line = f"Program log: AnchorError occurred. Error Code: {name}. Error Number: {code}. Error Message: {words}."
+    return Refused({"Custom": code}, [line], units=_REFUSAL_UNITS)
+
+
+def _refusal(error: VenueError, pool: Account | None) -> Refused:
+    """What the program answers where the venue code raises `error`."""
+    if isinstance(error, CannotLand):
+        return exhausted()
+    if isinstance(error, SwapRefused):
+        if error.code is None:
+            return Refused(
+                "ProgramFailedToComplete",
+                [f"Program log: panicked: {error.name}"],
+                "SBF program panicked",
+                _REFUSAL_UNITS,
+            )
+        return _anchor((error.name, error.code))
+    if isinstance(error, MissingAccounts):
+        return _anchor(_NOT_ENOUGH_KEYS)
+    if isinstance(error, Unsupported):
+        line = f"Program log: localnet cannot emulate this pool: {error}"
+        return Refused("UnsupportedProgramId", [line], units=_REFUSAL_UNITS)
+    return _anchor(_NOT_INITIALIZED if pool is None else _DISCRIMINATOR_MISMATCH, str(error))
