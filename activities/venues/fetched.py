@@ -14,9 +14,10 @@ def fetched(program: str, accounts: Accounts, *keys: Pubkey) -> list[Account]:
     """
     found = []
     for key in keys:
-        if key not in accounts:
-            raise MissingAccounts(key for key in keys if key not in accounts)
-        account = accounts[key]
+        try:
+            account = accounts[key]
+        except KeyError:
+            raise MissingAccounts(key for key in keys if key not in accounts) from None
         if account is None:
             raise DecodeError(program, "account", 0, f"{key} does not exist")
         found.append(account)

@@ -16,10 +16,10 @@ from solders.pubkey import Pubkey
 
 from activities.venues.errors import DecodeError, SwapRefused
 from activities.venues.fetched import fetched
+from activities.venues.integers import U64_MAX, require_u64
 from activities.venues.meteora.damm_v1_fees import PoolFees, read_schedule
 from activities.venues.meteora.damm_v1_state import DISCRIMINATOR, MINT_A, MINT_B, NAME, PROGRAM, read_header
 from activities.venues.meteora.damm_v1_vault import (
-    U64_MAX,
     VAULT_PROGRAM,
     Side,
     math_overflow,
@@ -92,8 +92,7 @@ class DammV1Pool(Pool):
         point = self._check_open(clock)
         if swap.mode is not Mode.EXACT_IN:
             raise SwapRefused("mode_not_offered")
-        if not 0 <= swap.amount <= U64_MAX:
-            raise SwapRefused("amount_out_of_range")
+        require_u64("amount", swap.amount)
         side_in, side_out = self._directed(swap)
         unlocked_in, unlocked_out = side_in.unlocked(clock.unix_timestamp), side_out.unlocked(clock.unix_timestamp)
         reserve_in, reserve_out = side_in.reserve(unlocked_in), side_out.reserve(unlocked_out)
@@ -278,6 +277,8 @@ class DammV1(PoolKind):
         6043: "AmountIsNotEnough",
         6048: "InvalidActivationType",
     }
+    slippage_codes: ClassVar[frozenset[int]] = frozenset({6004})
+    closed_codes: ClassVar[frozenset[int]] = frozenset({6015})
 
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:
         """Pools of the two mints in either order, on any curve."""

@@ -8,7 +8,8 @@ from struct import Struct
 from typing import NamedTuple
 
 from activities.venues.errors import SwapRefused
-from activities.venues.meteora.damm_v1_vault import U64_MAX, math_overflow
+from activities.venues.integers import U64_MAX
+from activities.venues.meteora.damm_v1_vault import math_overflow
 
 # Seven points of the schedule, each (fee in basis points, slot or second from which it holds).
 _POINTS = Struct("<" + "HQ" * 7)

@@ -6,13 +6,14 @@ source (MeteoraAg/vault-periphery, `Vault` and `LockedProfitTracker`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from struct import Struct
+from typing import NamedTuple
 
 from solders.pubkey import Pubkey
 
 from activities.venues.errors import DecodeError, SwapRefused
 from activities.venues.fetched import fetched
+from activities.venues.integers import U64_MAX
 from activities.venues.mint import TOKEN_PROGRAM, token_balance
 from activities.venues.pool import Account, Accounts
 
@@ -29,7 +30,6 @@ _DEGRADATION_SCALE = 10**12
 # SPL Token: size of a mint, where it keeps supply and state, and where an account keeps its balance.
 _MINT_SIZE, _SUPPLY, _INITIALIZED, _BALANCE = 82, 36, 45, 64
 _U64 = Struct("<Q")
-U64_MAX = 2**64 - 1
 
 
 def math_overflow() -> SwapRefused:
@@ -37,8 +37,7 @@ def math_overflow() -> SwapRefused:
     return SwapRefused("MathOverflow", 6000)
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """A vault, the pool's share of it, and where the pool's protocol fee of this token goes.
 
     `total` counts lent tokens too; `token_balance` is what the vault can pay out now.
@@ -83,8 +82,7 @@ class Side:
         return self._moved(-tokens, -shares)
 
     def _moved(self, tokens: int, shares: int) -> "Side":
-        return replace(
-            self,
+        return self._replace(
             total=self.total + tokens,
             token_balance=self.token_balance + tokens,
             lp_supply=self.lp_supply + shares,

@@ -15,6 +15,7 @@ from solders.pubkey import Pubkey
 
 from activities.venues.errors import DecodeError, SwapRefused
 from activities.venues.fetched import fetched, owned_data
+from activities.venues.integers import U64_MAX, U128_MAX, require_u64
 from activities.venues.mint import TOKEN_PROGRAM, Mint, decode_mint, token_balance
 from activities.venues.pool import (
     AccountFilter,
@@ -36,8 +37,6 @@ AUTHORITY = Pubkey.from_string("5Q544fKrFoe6tsEbD7S8EmxGTJYAKtTVhAW5Q5pge4j1")
 _AUTHORITY_BUMP = 254
 
 _NAME = "raydium_amm_v4"
-_U64_MAX = 2**64 - 1
-_U128_MAX = 2**128 - 1
 
 # AmmInfo: status, nonce; swap fee numerator, denominator, need_take_pnl coin, pc; pool_open_time; coin
 # vault, pc vault, coin mint, pc mint. No discriminator: its size and owner are all that mark a pool.
@@ -95,8 +94,7 @@ class AmmV4Pool(Pool):
         """Compute the swap; the program itself refuses (40) more than `source_balance`, where that is given."""
         self._check_status(clock)
         reserve_in, reserve_out = self._directed(swap.a_to_b)
-        if not 0 <= swap.amount <= _U64_MAX:
-            raise SwapRefused("amount_out_of_range")
+        require_u64("amount", swap.amount)
         if swap.mode is Mode.EXACT_IN:
             amount_in, fee, amount_out = self._exact_in(swap, reserve_in, reserve_out, source_balance)
         elif swap.mode is Mode.EXACT_OUT:
@@ -107,7 +105,7 @@ class AmmV4Pool(Pool):
             raise SwapRefused("InvalidInput", 29)
         if amount_out >= reserve_out:
             raise SwapRefused("InsufficientFunds", 40)
-        if (self.balance_a if swap.a_to_b else self.balance_b) + amount_in > _U64_MAX:
+        if (self.balance_a if swap.a_to_b else self.balance_b) + amount_in > U64_MAX:
             # Of the token program: the vault's balance is a u64.
             raise SwapRefused("Overflow", 14)
         return Quote(swap, amount_in, amount_out, fee, fee_on_input=True, compute_units=_COMPUTE_UNITS)
@@ -122,7 +120,7 @@ class AmmV4Pool(Pool):
             raise _panic("unknown_status")
         # The program casts the clock's signed seconds to u64.
         if status not in (_INITIALIZED, _SWAP_ONLY, _WAITING_TRADE) or (
-            status == _WAITING_TRADE and clock.unix_timestamp & _U64_MAX < self.open_time
+            status == _WAITING_TRADE and clock.unix_timestamp & U64_MAX < self.open_time
         ):
             raise SwapRefused("InvalidStatus", 22)
 
@@ -166,7 +164,7 @@ class AmmV4Pool(Pool):
             raise _panic("fee_takes_all")
         dividend = before_fee * self.fee_denominator
         amount_in = -(-dividend // kept)
-        if dividend > _U128_MAX or amount_in > _U64_MAX:
+        if dividend > U128_MAX or amount_in > U64_MAX:
             raise _panic("input_overflow")
         if source_balance is not None and source_balance < amount_in:
             raise SwapRefused("InsufficientFunds", 40)
@@ -273,6 +271,8 @@ class AmmV4(PoolKind):
         42: "InvalidUserToken",
         59: "NotAllowed",
     }
+    slippage_codes: ClassVar[frozenset[int]] = frozenset({30})
+    closed_codes: ClassVar[frozenset[int]] = frozenset({22})
 
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:
         """Pools of the two mints as coin and pc, in either order."""
