@@ -1,5 +1,6 @@
 """Fetch a venue's quotes: every pool of the pair, all at one slot, this worker's unlanded swaps priced in."""
 
+import contextlib
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
@@ -12,6 +13,7 @@ from activities.solana.rpc import ChainUnavailable
 from activities.venues.errors import MissingAccounts, SwapRefused, Unsupported, VenueError
 from activities.venues.impact import price_impact
 from activities.venues.pool import Clock, Mode, Pool, Quote, Swap
+from activities.venues.split import best_split
 from workflows.domain.errors import ErrorCode
 from workflows.domain.routing import PoolQuote, PoolRefusal, VenueQuotes
 from workflows.messages import QuoteRequest
@@ -101,6 +103,27 @@ class Quoter:
         if quote.amount_out == 0:
             return SwapRefused("ZeroOutput")
         return QuotedPool(pool, quote, pair.clock)
+
+    async def split(self, request: QuoteRequest) -> tuple[QuotedPool, QuotedPool] | None:
+        """The two pools of the pair that pay most together, each quoted for its part; None when no two can.
+
+        Raises ChainUnavailable or ConnectionError.
+        """
+        state = await self._pools.read(Pair.of(request.token_in.mint, request.token_out.mint))
+        pools = [self._in_flight.ahead_of(found.pool, state.clock) for found in state.pools if found.pool is not None]
+        directions = [str(pool.mint_a.address) == request.token_in.mint for pool in pools]
+        usable = []
+        for pool, a_to_b in zip(pools, directions, strict=True):
+            with contextlib.suppress(VenueError):
+                usable.append((pool, a_to_b, pool.curve(a_to_b, state.clock)))
+        split = best_split([curve for _, _, curve in usable], request.amount_in)
+        if split is None:
+            return None
+        first, second = (
+            QuotedPool(pool, pool.quote(Swap(a_to_b, Mode.EXACT_IN, amount), state.clock), state.clock)
+            for (pool, a_to_b, _), amount in zip((usable[index] for index in split.indexes), split.amounts, strict=True)
+        )
+        return first, second
 
     async def one(self, address: Pubkey, request: QuoteRequest) -> QuotedPool:
         """The quote of one pool, freshly read; raises VenueError, ChainUnavailable or ConnectionError."""

@@ -3,22 +3,24 @@
 from typing import Any
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.refusal import refusal
+from activities.router import Router
 from activities.store import OrderStore, Relay
 from workflows.domain.errors import EngineError
 from workflows.domain.money import Token
 from workflows.domain.order import OrderEvent
-from workflows.domain.routing import Decision, choose
+from workflows.domain.routing import Decision
 from workflows.messages import ChooseRoute, RouteChosen
 
 
 class RouteActivities:
     """The deciding step."""
 
-    def __init__(self, store: OrderStore, relay: Relay) -> None:
+    def __init__(self, store: OrderStore, relay: Relay, router: Router) -> None:
         self._store = store
         self._relay = relay
+        self._router = router
 
     @activity.defn
     async def choose_route(self, request: ChooseRoute) -> RouteChosen:
@@ -28,7 +30,7 @@ class RouteActivities:
         """
         terms = request.terms
         try:
-            decision = choose(request.venues, terms.token_in, terms.token_out)
+            decision = await self._router.decide(terms, request.venues)
         except EngineError as error:
             raise refusal(error) from None
         event = request.event.model_copy(
@@ -54,8 +56,3 @@ def _told(decision: Decision, token_out: Token) -> dict[str, Any]:
 def _recorded(event: OrderEvent) -> Decision | None:
     decision = event.data.get("decision")
     return Decision.model_validate(decision) if decision is not None else None
-
-
-def refusal(error: EngineError) -> ApplicationError:
-    """The activity failure that carries a reason of the table: expected, and decided on by the workflow."""
-    return ApplicationError(error.detail, type=error.code, non_retryable=True, category=ApplicationErrorCategory.BENIGN)

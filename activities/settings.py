@@ -1,5 +1,6 @@
 """Settings of the worker process."""
 
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -27,4 +28,8 @@ class WorkerSettings(DatabaseSettings):
     )
     max_concurrent_orders: int = Field(
         default=500, ge=1, le=10_000, description="Swaps that one worker sends and follows at the same time."
+    )
+    split_orders: bool = Field(default=True, description="Fill an order from two pools where that pays more.")
+    split_least_gain_bps: Decimal = Field(
+        default=Decimal(1), ge=0, le=10_000, description="Least gain of a split over the best pool, after its cost."
     )

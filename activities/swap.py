@@ -10,7 +10,7 @@ from solders.transaction import VersionedTransaction
 from temporalio import activity
 
 from activities.in_flight import InFlight
-from activities.route import refusal
+from activities.refusal import refusal
 from activities.solana.confirmation import Confirmations, Expired
 from activities.solana.failures import explain
 from activities.solana.fills import FillUnreadable, read_fill

@@ -1,6 +1,7 @@
 """Build one swap transaction from a route: fresh pool state, guard, accounts, fees, simulation, signature."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
@@ -12,11 +13,11 @@ from activities.solana.failures import explain
 from activities.solana.rpc import Blockhash, ChainUnavailable, SolanaRpc
 from activities.solana.shared import Shared
 from activities.solana.token_accounts import TOKEN_ACCOUNT_SIZE, TokenSide
-from activities.solana.transaction import SwapTransaction
+from activities.solana.transaction import MAX_TRANSACTION_BYTES, SwapTransaction, priority_fee
 from activities.solana.wallets import Wallets
 from activities.venues.errors import Unsupported, VenueError
 from activities.venues.mint import NATIVE_MINT, token_balance
-from activities.venues.pool import Account, Accounts, UserAccounts
+from activities.venues.pool import MAX_COMPUTE_UNITS, Account, Accounts, UserAccounts
 from workflows.domain.attempt import SwapAttempt
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import memo
@@ -24,6 +25,12 @@ from workflows.domain.money import least_output
 from workflows.domain.order import OrderTerms
 from workflows.domain.routing import PoolQuote, Route
 from workflows.messages import PreparedSwap, QuoteRequest
+
+# Creating, wrapping and closing token accounts and the memo took up to 60,000 in executed swaps, with room to spare.
+_OTHER_COMPUTE_UNITS = 120_000
+
+# A limit takes eight bytes whatever its value.
+_LONGEST_LIMIT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +66,27 @@ class SwapBuilder:
         except ChainUnavailable as error:
             raise EngineError(ErrorCode.CHAIN_UNAVAILABLE, str(error)) from error
 
+    async def fits(self, terms: OrderTerms, parts: Sequence[QuotedPool]) -> bool:
+        """Whether swaps of all parts fit one transaction, by size and compute units; raises EngineError."""
+        if sum(part.quote.compute_units for part in parts) > MAX_COMPUTE_UNITS - _OTHER_COMPUTE_UNITS:
+            return False
+        transaction = await self._assemble(terms, terms.max_attempts, [(part, _LONGEST_LIMIT) for part in parts])
+        return transaction.size <= MAX_TRANSACTION_BYTES
+
+    def priority_fee(self, units: int) -> int:
+        """Lamports that so many compute units cost on top."""
+        return priority_fee(units, self._fees.compute_unit_price)
+
     async def _prepare(self, terms: OrderTerms, attempt: int, route: Route) -> PreparedSwap:
-        (leg,) = route.legs
-        wallet = self._wallets.address(terms.wallet)
-        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=leg.amount_in)
-        fresh = await self._quoter.one(Pubkey.from_string(leg.pool), request)
-        least_out = _guard(leg, fresh, terms)
-        selling, buying = await self._sides(terms, wallet, memo(terms.order_id, attempt), leg.amount_in)
-        user = UserAccounts(wallet, selling.account, buying.account)
-        swap = fresh.pool.instruction(fresh.quote, least_out, user)
-        transaction = SwapTransaction(
-            wallet=wallet,
-            instructions=(*selling.before, *buying.before, swap, *selling.after, *buying.after),
-            memo=memo(terms.order_id, attempt),
-            compute_unit_price=self._fees.compute_unit_price,
-        )
+        parts = [await self._fresh(terms, leg) for leg in route.legs]
+        guarded = [(part, _guard(leg, part, terms)) for leg, part in zip(route.legs, parts, strict=True)]
+        transaction = await self._assemble(terms, attempt, guarded)
         blockhash = await self._blockhash.get(None)
         transaction = await self._limited(transaction, blockhash)
         signed = await self._wallets.sign(terms.wallet, transaction.unsigned(blockhash.blockhash))
         signature = str(signed.signatures[0])
-        self._in_flight.add(signature, {fresh.pool.address: fresh.quote.swap}, fresh.clock)
+        clock = parts[0].clock
+        self._in_flight.add(signature, {part.pool.address: part.quote.swap for part in parts}, clock)
         return PreparedSwap(
             swap=SwapAttempt(
                 order_id=terms.order_id,
@@ -86,18 +94,38 @@ class SwapBuilder:
                 venue=route.venue,
                 kind=route.kind,
                 pool=route.pool,
-                wallet_address=str(wallet),
+                wallet_address=str(transaction.wallet),
                 signature=signature,
                 transaction=base64.b64encode(bytes(signed)).decode(),
                 blockhash=str(blockhash.blockhash),
                 last_valid_block_height=blockhash.last_valid_block_height,
-                amount_in=fresh.quote.amount_in,
-                quoted_out=fresh.quote.amount_out,
-                least_out=least_out,
+                amount_in=sum(part.quote.amount_in for part in parts),
+                quoted_out=sum(part.quote.amount_out for part in parts),
+                least_out=sum(least_out for _, least_out in guarded),
             ),
             compute_unit_limit=transaction.compute_unit_limit,
             compute_unit_price=transaction.compute_unit_price,
-            slot=fresh.clock.slot,
+            slot=clock.slot,
+        )
+
+    async def _fresh(self, terms: OrderTerms, leg: PoolQuote) -> QuotedPool:
+        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=leg.amount_in)
+        return await self._quoter.one(Pubkey.from_string(leg.pool), request)
+
+    async def _assemble(
+        self, terms: OrderTerms, attempt: int, parts: Sequence[tuple[QuotedPool, int]]
+    ) -> SwapTransaction:
+        """One transaction for all parts, each guarded by its own least output."""
+        wallet, purpose = self._wallets.address(terms.wallet), memo(terms.order_id, attempt)
+        amount_in = sum(part.quote.amount_in for part, _ in parts)
+        selling, buying = await self._sides(terms, wallet, purpose, amount_in)
+        user = UserAccounts(wallet, selling.account, buying.account)
+        swaps = [part.pool.instruction(part.quote, least_out, user) for part, least_out in parts]
+        return SwapTransaction(
+            wallet=wallet,
+            instructions=(*selling.before, *buying.before, *swaps, *selling.after, *buying.after),
+            memo=purpose,
+            compute_unit_price=self._fees.compute_unit_price,
         )
 
     async def _sides(

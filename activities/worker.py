@@ -19,6 +19,7 @@ from activities.pools import PoolReader
 from activities.publish import PublishActivities, RedisRelay
 from activities.quotes import QuoteActivities, Quoter
 from activities.route import RouteActivities
+from activities.router import Router, SplitPolicy
 from activities.settings import WorkerSettings
 from activities.solana.confirmation import Confirmations
 from activities.solana.rpc import SolanaRpc
@@ -59,8 +60,9 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     quoter = Quoter(PoolReader(rpc, PoolRepository(database), max_age), in_flight)
     fees = Fees(settings.compute_unit_price, settings.compute_unit_margin_percent)
     builder = SwapBuilder(rpc, quoter, Wallets(settings.wallet_dir), in_flight, fees, max_age)
+    router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps))
     persist, publish = PersistActivities(store, relay), PublishActivities(store, relay)
-    quotes, route = QuoteActivities(quoter), RouteActivities(store, relay)
+    quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
     try:
         yield (

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 from solders.hash import Hash
 from solders.instruction import Instruction
@@ -21,6 +22,11 @@ MAX_TRANSACTION_BYTES = 1232
 LAMPORTS_PER_SIGNATURE = 5_000
 
 
+def priority_fee(units: int, price: int) -> int:
+    """Lamports for a limit of `units` at `price` micro-lamports each; the runtime rounds up to whole lamports."""
+    return -(-units * price // 1_000_000)
+
+
 @dataclass(frozen=True, slots=True)
 class SwapTransaction:
     """What goes into the transaction, unsigned; one signer, the wallet, pays.
@@ -33,6 +39,7 @@ class SwapTransaction:
     memo: str
     compute_unit_price: int
     compute_unit_limit: int = MAX_COMPUTE_UNITS
+    lookup_tables: tuple[AddressLookupTableAccount, ...] = ()
 
     def limited_to(self, units: int) -> "SwapTransaction":
         """The same transaction with another compute unit limit."""
@@ -56,14 +63,21 @@ class SwapTransaction:
     @property
     def fee_lamports(self) -> int:
         """What the transaction costs, landed or failed: signature and priority fee."""
-        # The runtime rounds the priority fee up to whole lamports.
-        return LAMPORTS_PER_SIGNATURE + -(-self.compute_unit_limit * self.compute_unit_price // 1_000_000)
+        return LAMPORTS_PER_SIGNATURE + priority_fee(self.compute_unit_limit, self.compute_unit_price)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the signed transaction."""
+        return len(bytes(self._compiled(Hash.default())))
 
     def unsigned(self, blockhash: Hash) -> VersionedTransaction:
         """The transaction with an empty signature; raises EngineError `transaction_too_large`."""
-        message = MessageV0.try_compile(self.wallet, list(self.all_instructions), [], blockhash)
-        transaction = VersionedTransaction.populate(message, [Signature.default()])
+        transaction = self._compiled(blockhash)
         size = len(bytes(transaction))
         if size > MAX_TRANSACTION_BYTES:
             raise EngineError(ErrorCode.TRANSACTION_TOO_LARGE, f"{size} of at most {MAX_TRANSACTION_BYTES} bytes")
         return transaction
+
+    def _compiled(self, blockhash: Hash) -> VersionedTransaction:
+        message = MessageV0.try_compile(self.wallet, list(self.all_instructions), list(self.lookup_tables), blockhash)
+        return VersionedTransaction.populate(message, [Signature.default()])

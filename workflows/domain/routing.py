@@ -125,13 +125,39 @@ def choose(venues: tuple[VenueQuotes, ...], token_in: Token, token_out: Token) -
     if not quotes:
         raise _no_quote(venues)
     chosen, others = quotes[0], tuple(quotes[1:])
-    gain = _gain_bps(chosen, others[0]) if others else None
+    gain = _gain_bps(chosen.amount_out, others[0].amount_out) if others else None
     return Decision(
         route=Route(legs=(chosen,)),
         others=others,
         refusals=tuple(refusal for venue in venues for refusal in venue.refusals),
         gain_bps=gain,
         why=_why(chosen, others, gain, venues, token_in, token_out),
+    )
+
+
+def prefer_split(
+    single: Decision, legs: tuple[PoolQuote, ...], extra_cost: int, least_gain_bps: Decimal, tokens: tuple[Token, Token]
+) -> Decision:
+    """The decision for the legs together if they gain enough over the single pool, else the single one.
+
+    `extra_cost` is what the further leg costs in fees, in base units of the output token; the gain counts after it.
+    """
+    best = single.route.legs[0]
+    route = Route(legs=legs)
+    gain = _gain_bps(route.amount_out - extra_cost, best.amount_out)
+    if gain is None or gain < least_gain_bps:
+        return single
+    token_in, token_out = tokens
+    shares = " and ".join(
+        f"{token_in.format(leg.amount_in)} {token_in.symbol} on {leg.venue} {leg.kind}" for leg in legs
+    )
+    return Decision(
+        route=route,
+        others=(best, *single.others),
+        refusals=single.refusals,
+        gain_bps=gain,
+        why=f"{shares} together pay {token_out.format(route.amount_out)} {token_out.symbol},"
+        f" {gain} bps more than {best.venue} {best.kind} alone; {single.why}",
     )
 
 
@@ -147,10 +173,10 @@ def _no_quote(venues: tuple[VenueQuotes, ...]) -> EngineError:
     return EngineError(ErrorCode.PAIR_UNSUPPORTED, "no registered pool trades this pair")
 
 
-def _gain_bps(chosen: PoolQuote, other: PoolQuote) -> Decimal | None:
-    if other.amount_out == 0:
+def _gain_bps(amount_out: int, other: int) -> Decimal | None:
+    if other == 0:
         return None
-    ratio = Context(prec=40).divide(Decimal(chosen.amount_out - other.amount_out) * 10_000, Decimal(other.amount_out))
+    ratio = Context(prec=40).divide(Decimal(amount_out - other) * 10_000, Decimal(other))
     return ratio.quantize(_BPS, ROUND_HALF_EVEN)
 
 

@@ -1,0 +1,67 @@
+"""Decide how an order is filled: the best single pool, or two pools in one transaction when that gains enough."""
+
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+
+from activities.quotes import QuotedPool, Quoter
+from activities.solana.rpc import ChainUnavailable
+from activities.swap_builder import SwapBuilder
+from activities.venues.errors import VenueError
+from activities.venues.mint import NATIVE_MINT
+from workflows.domain.errors import EngineError
+from workflows.domain.order import OrderTerms
+from workflows.domain.routing import Decision, PoolQuote, VenueQuotes, choose, prefer_split
+from workflows.messages import QuoteRequest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPolicy:
+    """Whether orders may be split, and the least gain over the best single pool, after costs, that is worth it."""
+
+    enabled: bool
+    least_gain_bps: Decimal
+
+
+class Router:
+    """Turns both venues' quotes into a decision."""
+
+    def __init__(self, quoter: Quoter, builder: SwapBuilder, policy: SplitPolicy) -> None:
+        self._quoter = quoter
+        self._builder = builder
+        self._policy = policy
+
+    async def decide(self, terms: OrderTerms, venues: tuple[VenueQuotes, ...]) -> Decision:
+        """The decision for the order; raises EngineError when no pool can fill it."""
+        single = choose(venues, terms.token_in, terms.token_out)
+        best = single.route.legs[0]
+        # All that two pools can gain over one is the impact that the one has on its price.
+        if not self._policy.enabled or best.price_impact_bps < self._policy.least_gain_bps:
+            return single
+        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in)
+        try:
+            parts = await self._quoter.split(request)
+            if parts is None or not await self._builder.fits(terms, parts):
+                return single
+        except (VenueError, ChainUnavailable, ConnectionError, EngineError) as error:
+            # The single pool is as good as before; a split is only ever an improvement on it.
+            log.info("order %s is not split: %s", terms.order_id, error)
+            return single
+        legs = tuple(part.report() for part in parts)
+        cost = self._extra_cost(terms, single.route.legs[0], parts)
+        return prefer_split(single, legs, cost, self._policy.least_gain_bps, (terms.token_in, terms.token_out))
+
+    def _extra_cost(self, terms: OrderTerms, best: PoolQuote, parts: tuple[QuotedPool, ...]) -> int:
+        """Priority fee of the further compute, in base units of the output token.
+
+        Known exactly where one side is SOL; the fee is lamports, and other pairs leave it to the least gain.
+        """
+        units = sum(part.quote.compute_units for part in parts) - best.compute_units
+        lamports = self._builder.priority_fee(max(0, units))
+        if terms.token_out.mint == str(NATIVE_MINT):
+            return lamports
+        if terms.token_in.mint == str(NATIVE_MINT):
+            return -(-lamports * best.amount_out // best.amount_in)
+        return 0
