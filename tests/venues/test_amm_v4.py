@@ -333,6 +333,13 @@ def test_the_instruction_signs_for_the_user_alone() -> None:
     assert [meta.pubkey for meta in built.accounts if not meta.is_writable] == [TOKEN_PROGRAM, AUTHORITY, USER.owner]
 
 
+@pytest.mark.parametrize("limit", [-1, U64_MAX + 1])
+def test_a_limit_that_no_instruction_can_carry_is_refused(limit: int) -> None:
+    pool = make_pool()
+    with pytest.raises(SwapRefused):
+        pool.instruction(pool.quote(sell(1000), CLOCK), limit, USER)
+
+
 def test_parse_passes_over_what_is_no_swap_and_refuses_malformed_ones() -> None:
     metas = [AccountMeta(Pubkey.new_unique(), is_signer=False, is_writable=True) for _ in range(20)]
     swap_data = bytes([16]) + bytes(16)

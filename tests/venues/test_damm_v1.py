@@ -352,6 +352,13 @@ def test_parsing_undoes_building() -> None:
         assert built.accounts[11].pubkey == (pool.side_a if a_to_b else pool.side_b).protocol_fee
 
 
+@pytest.mark.parametrize("limit", [-1, U64_MAX + 1])
+def test_a_limit_that_no_instruction_can_carry_is_refused(limit: int) -> None:
+    pool = make_pool()
+    with pytest.raises(SwapRefused):
+        pool.instruction(pool.quote(sell(1000), CLOCK), limit, USER)
+
+
 def test_parse_passes_over_what_is_no_swap_and_refuses_malformed_ones() -> None:
     metas = [AccountMeta(Pubkey.new_unique(), is_signer=False, is_writable=True) for _ in range(16)]
     data = bytes.fromhex("f8c69e91e17587c8") + bytes(16)

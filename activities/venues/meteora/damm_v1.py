@@ -168,6 +168,7 @@ class DammV1Pool(Pool):
 
     def instruction(self, quote: Quote, limit: int, user: UserAccounts) -> Instruction:
         """The swap; `limit` goes in as it is, see `quote` for what the program holds against it."""
+        require_u64("limit", limit)
         a, b = self.side_a, self.side_b
         side_in, _ = self._directed(quote.swap)
         writable = (

@@ -239,7 +239,11 @@ class AmmV4Pool(Pool):
 
 
 def swap_data(tag: int, quote: Quote, limit: int) -> bytes:
-    """Encode a swap: (amount in, least out) for exact-in tags, (most in, amount out) for exact-out ones."""
+    """Encode a swap: (amount in, least out) for exact-in tags, (most in, amount out) for exact-out ones.
+
+    Raises SwapRefused for a `limit` that is no u64.
+    """
+    require_u64("limit", limit)
     amounts = (quote.swap.amount, limit) if quote.swap.mode is Mode.EXACT_IN else (limit, quote.swap.amount)
     return _SWAP_DATA.pack(tag, *amounts)
 
