@@ -12,7 +12,7 @@ from typing import Any
 
 from temporalio import exceptions, workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import FailureError
 from temporalio.workflow import ActivityCancellationType
 
 from workflows import names, steps
@@ -181,7 +181,7 @@ class OrderWorkflow:
             decision = await self._choose()
             self._honor_cancel()
             prepared = await self._prepare(decision)
-        except ActivityError as error:
+        except FailureError as error:
             return _failure(error, ErrorCode.CHAIN_UNAVAILABLE)
         self._honor_cancel()
         outcome = await self._execute(prepared)
@@ -219,7 +219,7 @@ class OrderWorkflow:
                 retry_policy=_QUOTE_RETRY,
                 summary=f"{terms.selling} to {terms.token_out.symbol}",
             )
-        except ActivityError as error:
+        except FailureError as error:
             failure = _failure(error, ErrorCode.QUOTE_TIMEOUT)
             return VenueQuotes(venue=venue, reason=failure.reason, detail=failure.detail)
         return quotes
@@ -312,9 +312,12 @@ class OrderWorkflow:
         self._step = step
 
 
-def _failure(error: ActivityError, on_timeout: ErrorCode) -> Failure:
-    """Why an activity failed; `on_timeout` is the reason when it gave none in time."""
-    cause = error.cause
+def _failure(error: FailureError, on_timeout: ErrorCode) -> Failure:
+    """Why an activity failed; `on_timeout` is the reason when it gave none in time.
+
+    A local activity's own failure arrives bare, its timeout and a regular activity's failure inside an ActivityError.
+    """
+    cause = error.cause if isinstance(error, exceptions.ActivityError) else error
     if isinstance(cause, exceptions.TimeoutError):
         return Failure(on_timeout, "no answer in time")
     if isinstance(cause, exceptions.ApplicationError) and (code := error_code(cause.type)):

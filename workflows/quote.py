@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import FailureError
 
 from workflows import names, steps
 from workflows.domain.errors import EngineError, ErrorCode
@@ -24,7 +24,7 @@ class QuoteWorkflow:
                 schedule_to_close_timeout=names.QUOTE_TIMEOUT,
                 retry_policy=RetryPolicy(maximum_attempts=1),
             )
-        except ActivityError as error:
+        except FailureError as error:
             return QuoteComparison(venues=(), reason=ErrorCode.QUOTE_TIMEOUT, detail=str(error.cause or error))
         try:
             decision = choose(venues, request.token_in, request.token_out)

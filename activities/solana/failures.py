@@ -38,12 +38,10 @@ _PROGRAM_CODES: dict[tuple[Pubkey, int], tuple[ErrorCode, str]] = {
 _ANCHOR_FIRST_CODE = 100
 
 # Errors of the transaction as a whole that say something about the wallet.
-_WALLET_ERRORS = frozenset(
-    {
-        TransactionErrorFieldless.AccountNotFound,
-        TransactionErrorFieldless.InsufficientFundsForFee,
-        TransactionErrorFieldless.InvalidAccountForFee,
-    }
+_WALLET_ERRORS = (
+    TransactionErrorFieldless.AccountNotFound,
+    TransactionErrorFieldless.InsufficientFundsForFee,
+    TransactionErrorFieldless.InvalidAccountForFee,
 )
 
 

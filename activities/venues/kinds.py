@@ -4,10 +4,11 @@ from solders.pubkey import Pubkey
 
 from activities.venues.meteora import damm_v1
 from activities.venues.pool import PoolKind
-from activities.venues.raydium import amm_v4
+from activities.venues.raydium import amm_v4, cpmm
 
 KINDS: tuple[PoolKind, ...] = (
     amm_v4.KIND,
+    cpmm.KIND,
     damm_v1.KIND,
 )
 
