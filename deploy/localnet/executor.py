@@ -22,7 +22,7 @@ from deploy.localnet.draft import Draft
 from deploy.localnet.machine import Machine, Run
 from deploy.localnet.plan import ADDED, Execution, Plan
 from deploy.localnet.pool_cache import PoolCache
-from deploy.localnet.swaps import Refused, exhausted, settle
+from deploy.localnet.swaps import Refused, settle
 from deploy.localnet.tokens import with_delegate, with_delegate_of
 from deploy.localnet.transactions import COMPUTE_BUDGET, Resolved
 
@@ -64,6 +64,8 @@ class Executor:
         """Execute without effect."""
         with self._planned(resolved) as plan:
             run = self._machine.simulate(plan.draft.transaction())
+            if plan.stop_beyond_limit(run):
+                run = self._machine.simulate(plan.draft.transaction())
         after = {**run.after, **plan.writes} if run.error is None else {}
         for address, vault in plan.vaults.items():
             if (moved := after.get(address)) is not None:
@@ -73,14 +75,16 @@ class Executor:
     def execute(self, resolved: Resolved, refuse: Mapping[int, Refused] = _NOTHING) -> Execution:
         """Execute for good; the instructions in `refuse` fail as told there."""
         before = self._machine.account(resolved.payer)
+        touched = [key for key, writable in zip(resolved.keys, resolved.writable, strict=True) if writable]
         with self._planned(resolved, refuse) as plan:
             run = self._machine.run(plan.draft.transaction())
+            if plan.stop_beyond_limit(run):
+                self._machine.undo(touched)
+                run = self._machine.run(plan.draft.transaction())
             if run.error is None:
                 for address, vault in plan.vaults.items():
                     plan.vaults[address] = with_delegate_of(self._machine.existing(address), vault)
-        changed = self._machine.collect(
-            key for key, writable in zip(resolved.keys, resolved.writable, strict=True) if writable
-        )
+        changed = self._machine.collect(touched)
         if run.error is None:
             for address, account in plan.writes.items():
                 self._machine.set_account(address, account)
@@ -119,8 +123,6 @@ class Executor:
         if plan.emulates and requested_limit(resolved) is None:
             # The default limit, and with it the fee, follows from the number of instructions, which differs.
             draft.add(COMPUTE_BUDGET, set_limit_data(plan.limit), (), ADDED)
-        if plan.settled and not plan.refused and max(plan.settled) + 1 < len(resolved.instructions):
-            self._stop_where_exhausted(plan)
 
     def _add_swap(self, plan: Plan, kind: PoolKind, at: int) -> None:
         """Append the transfers of swap `at`, or a failure where an earlier one fails; raises Refused."""
@@ -184,14 +186,3 @@ class Executor:
         current = self._machine.existing(vault)
         plan.vaults.setdefault(vault, current)
         self._machine.put(vault, with_delegate(current, plan.resolved.payer, amount))
-
-    def _stop_where_exhausted(self, plan: Plan) -> None:
-        """Fail the instruction behind the last swap that would go beyond the compute limit."""
-        beyond = plan.first_beyond_limit(self._machine.simulate(plan.draft.transaction()))
-        if beyond is None:
-            return
-        plan.draft.cut(beyond)
-        plan.draft.fail(beyond)
-        for at in range(beyond + 1, len(plan.resolved.instructions)):
-            plan.draft.keep(plan.resolved.instructions[at], at)
-        plan.refused[beyond] = exhausted()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from solders.pubkey import Pubkey
 
@@ -26,24 +27,29 @@ def units_of(group: Sequence[str]) -> int | None:
     """The compute units that an instruction's own log reports, None where it reports none."""
     # The instruction's own line is the last of its kind: those of nested calls come before.
     for line in reversed(group):
-        if (match := _CONSUMED.match(line)) is not None:
+        if " consumed " in line and (match := _CONSUMED.match(line)) is not None:
             return int(match[2])
     return None
 
 
 def nested(group: Sequence[str]) -> list[str]:
     """The same log one call deeper."""
-    return [_INVOKE.sub(lambda match: f"{match[1]}{int(match[2]) + 1}]", line) for line in group]
+    return [_INVOKE.sub(_deeper, line) if " invoke [" in line else line for line in group]
+
+
+def _deeper(match: re.Match[str]) -> str:
+    return f"{match[1]}{int(match[2]) + 1}]"
 
 
 def with_less_left(group: Sequence[str], units: int) -> list[str]:
     """The same log with `units` fewer compute units left."""
     if not units:
         return list(group)
-    return [
-        _CONSUMED.sub(lambda match: f"{match[1]}{match[2]}{match[3]}{int(match[4]) - units}{match[5]}", line)
-        for line in group
-    ]
+    return [_CONSUMED.sub(partial(_less_left, units), line) if " consumed " in line else line for line in group]
+
+
+def _less_left(units: int, match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}{match[3]}{int(match[4]) - units}{match[5]}"
 
 
 def invocation(program: Pubkey, inner: Sequence[str], used: int, left: int, failure: str | None) -> list[str]:

@@ -109,6 +109,11 @@ class Machine:
         after = {address: _converted(account) for address, account in result.post_accounts()}
         return _run_of(result.meta(), after)
 
+    def undo(self, addresses: Iterable[Pubkey]) -> None:
+        """Take back what the last run did to `addresses`."""
+        for address in addresses:
+            self.put(address, self.book[address])
+
     def collect(self, addresses: Iterable[Pubkey]) -> dict[Pubkey, Account | None]:
         """Take over what the last run left in `addresses`; returns those that changed."""
         changed: dict[Pubkey, Account | None] = {}

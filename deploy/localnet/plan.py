@@ -14,7 +14,7 @@ from deploy.localnet.chain_errors import Json, describe_cause, failed_instructio
 from deploy.localnet.compute import BUILTIN_CALL_UNITS, PRECOMPILES
 from deploy.localnet.draft import Draft
 from deploy.localnet.machine import Run
-from deploy.localnet.swaps import Refused, Settlement
+from deploy.localnet.swaps import Refused, Settlement, exhausted
 from deploy.localnet.transactions import Resolved
 
 # The origin of a drafted instruction that stands for none of the transaction's own.
@@ -70,15 +70,26 @@ class Plan:
         """The compute units that the run stands for."""
         return self._walk(run)[1] if self.emulates else run.units
 
-    def first_beyond_limit(self, run: Run) -> int | None:
-        """The first instruction behind the last swap at whose end the run exceeds the compute limit."""
-        used, last = 0, max(self.settled, default=-1)
+    def stop_beyond_limit(self, run: Run) -> bool:
+        """Make the instruction behind the last swap fail at whose end `run` had used more than the limit.
+
+        The machine cannot see this by itself, since the transfers of a swap cost less than the swap.
+        """
+        last = max(self.settled, default=None)
+        if last is None or run.error is not None:
+            return False
+        used = 0
         for origin, groups in self._groups(run):
             settlement = self.settled.get(origin)
             used += sum(map(_units, groups)) if settlement is None else settlement.units
             if origin > last and used > self.limit:
-                return origin
-        return None
+                self.draft.cut(origin)
+                self.draft.fail(origin)
+                for at in range(origin + 1, len(self.resolved.instructions)):
+                    self.draft.keep(self.resolved.instructions[at], at)
+                self.refused[origin] = exhausted()
+                return True
+        return False
 
     def execution(self, run: Run, landed: bool, accounts: dict[Pubkey, Account | None]) -> Execution:
         """The outcome in terms of the transaction."""

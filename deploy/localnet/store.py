@@ -15,6 +15,7 @@ from solders.pubkey import Pubkey
 from activities.venues.pool import Account
 from deploy.localnet.chain_errors import Json
 from deploy.localnet.slots import Anchor
+from deploy.localnet.transactions import decode
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -31,6 +32,10 @@ CREATE TABLE IF NOT EXISTS mentions (
     address BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (address, seq)
 ) WITHOUT ROWID;
 """
+
+
+# About the mentions of two hundred transactions.
+_MENTIONS_AT_ONCE = 4_000
 
 
 class Landed(NamedTuple):
@@ -64,8 +69,12 @@ class Store:
         # A killed process loses nothing at NORMAL; only a machine that loses power may lose the last commits.
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
+        self._mentions: list[tuple[bytes, int]] = []
+        self._index_missing()
 
     def close(self) -> None:
+        """Close the file."""
+        self._write_mentions()
         self._db.close()
 
     def value(self, key: str) -> object:
@@ -101,11 +110,11 @@ class Store:
             "INSERT INTO transactions (signature, slot, error, memo, wire, meta) VALUES (?, ?, ?, ?, ?, ?)",
             (landed.signature, landed.slot, error, landed.memo, landed.wire, landed.meta),
         ).lastrowid
-        self._db.executemany(
-            "INSERT OR IGNORE INTO mentions VALUES (?, ?)", [(bytes(address), seq) for address in mentioned]
-        )
         self._write_accounts(changed, frozenset())
         self._db.execute("COMMIT")
+        self._mentions += [(bytes(address), seq or 0) for address in mentioned]
+        if len(self._mentions) > _MENTIONS_AT_ONCE:
+            self._write_mentions()
 
     def landed(self, signature: bytes) -> Landed | None:
         """The transaction with this signature."""
@@ -129,6 +138,7 @@ class Store:
         self, address: Pubkey, before: bytes | None, until: bytes | None, newest_slot: int, limit: int
     ) -> list[Landed]:
         """Transactions that mention `address`, newest first, between the two signatures (exclusive)."""
+        self._write_mentions()
         query = (
             "SELECT t.signature, t.slot, t.error, t.memo, x'', '' FROM mentions m JOIN transactions t "
             "ON t.seq = m.seq WHERE m.address = ? AND t.slot <= ? AND m.seq < ? AND m.seq > ? "
@@ -143,6 +153,26 @@ class Store:
         """How many transactions ever landed."""
         total: int = self._db.execute("SELECT coalesce(max(seq), 0) FROM transactions").fetchone()[0]
         return total
+
+    def _write_mentions(self) -> None:
+        """Write the index entries gathered so far: together they touch far fewer pages than one by one."""
+        if self._mentions:
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT OR IGNORE INTO mentions VALUES (?, ?)", self._mentions)
+            self.set_value("indexed", self._mentions[-1][1])
+            self._db.execute("COMMIT")
+            self._mentions.clear()
+
+    def _index_missing(self) -> None:
+        """Make the index entries that a killed process had not written yet."""
+        indexed = self.value("indexed") or 0
+        rows = self._db.execute("SELECT seq, wire, meta FROM transactions WHERE seq > ?", (indexed,))
+        for seq, wire, meta in rows:
+            loaded = json.loads(meta)["loadedAddresses"]
+            static = [bytes(key) for key in decode(wire).message.account_keys]
+            looked_up = [bytes(Pubkey.from_string(key)) for key in loaded["writable"] + loaded["readonly"]]
+            self._mentions += [(key, seq) for key in dict.fromkeys(static + looked_up)]
+        self._write_mentions()
 
     def _seq(self, signature: bytes) -> int | None:
         row = self._db.execute("SELECT seq FROM transactions WHERE signature = ?", (signature,)).fetchone()
