@@ -2,7 +2,7 @@
 
 from solders.pubkey import Pubkey
 
-from activities.venues.meteora import damm_v1
+from activities.venues.meteora import damm_v1, dlmm
 from activities.venues.pool import PoolKind
 from activities.venues.raydium import amm_v4, cpmm
 
@@ -10,6 +10,7 @@ KINDS: tuple[PoolKind, ...] = (
     amm_v4.KIND,
     cpmm.KIND,
     damm_v1.KIND,
+    dlmm.KIND,
 )
 
 _BY_PROGRAM = {kind.program_id: kind for kind in KINDS}

@@ -4,7 +4,7 @@ A new kind is a subclass in a file of its own and one line in `deploy.vectors.ad
 class variables and override `fees` only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from solders.instruction import Instruction
@@ -109,6 +109,10 @@ class Adapter:
     ) -> Instruction | None:
         """`instruction` where its form also takes accounts that only the scenario names."""
         return self.instruction(pool, quote, case, user, recorded)
+
+    def diff_base(self, scenario: Scenario, written: Mapping[Pubkey, bytes], outcome: Json) -> Accounts:
+        """The accounts that the recorded `post_diff` is applied to; `written` is the computed next state."""
+        return scenario.accounts
 
     def call(self, scenario: Scenario, case: Case, user: UserAccounts) -> SwapCall:
         """What `parse` has to find in the recorded instruction."""

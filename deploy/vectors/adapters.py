@@ -3,6 +3,7 @@
 from deploy.vectors.adapter import Adapter
 from deploy.vectors.files import VectorFile
 from deploy.vectors.meteora_damm_v1 import MeteoraDammV1
+from deploy.vectors.meteora_dlmm import MeteoraDlmm
 from deploy.vectors.raydium_amm_v4 import RaydiumAmmV4
 from deploy.vectors.raydium_cpmm import RaydiumCpmm
 
@@ -10,6 +11,7 @@ ADAPTERS: tuple[Adapter, ...] = (
     RaydiumAmmV4(),
     RaydiumCpmm(),
     MeteoraDammV1(),
+    MeteoraDlmm(),
 )
 
 

@@ -142,7 +142,8 @@ def _next_state(
     states: list[tuple[str, Accounts]] = [("written", overlaid(scenario.accounts, written.items()))]
     if "post_diff" in outcome:
         changes = (patched(scenario, role, diff) for role, diff in outcome["post_diff"].items())
-        states.append(("recorded", overlaid(scenario.accounts, changes)))
+        base = adapter.diff_base(scenario, written, outcome)
+        states.append(("recorded", overlaid(base, changes)))
     for name, accounts in states:
         try:
             decoded = adapter.decode(scenario, settled(accounts, transfers, scenario))
