@@ -1,0 +1,110 @@
+"""What the engine may trade: tokens, and the pools of each pair."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from db.database import Database
+from db.models import PoolRow, TokenRow
+from workflows.domain.money import Token
+from workflows.domain.pools import RegisteredPool
+
+_TOKENS = select(TokenRow.__table__).order_by(TokenRow.symbol)
+_POOLS = select(
+    PoolRow.address,
+    PoolRow.venue,
+    PoolRow.kind,
+    PoolRow.mint_a,
+    PoolRow.mint_b,
+    PoolRow.excluded_reason,
+    PoolRow.excluded_detail,
+).order_by(PoolRow.address)
+_POOLS_OF_PAIR = _POOLS.where(
+    PoolRow.mint_a == bindparam("mint_a"), PoolRow.mint_b == bindparam("mint_b"), PoolRow.excluded_reason.is_(None)
+)
+
+
+class TokenRepository:
+    """The tokens that orders may name. Every method raises ConnectionError when PostgreSQL is out of reach."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def all(self) -> list[Token]:
+        """Every token, by symbol."""
+        return [Token.model_validate(dict(row._mapping)) for row in await self._database.fetch(_TOKENS)]
+
+    async def upsert(self, tokens: Sequence[Token]) -> None:
+        """Store the tokens by mint, replacing what was known of them.
+
+        Raises SQLAlchemy's IntegrityError when a symbol, in any case, belongs to another mint.
+        """
+        if not tokens:
+            return
+        statement = insert(TokenRow).values([token.model_dump() for token in tokens])
+        new = statement.excluded
+        statement = statement.on_conflict_do_update(
+            index_elements=[TokenRow.mint],
+            set_={"symbol": new.symbol, "decimals": new.decimals, "program": new.program},
+        )
+        await self._database.fetch(statement)
+
+
+class PoolRepository:
+    """The pools of the registry. Every method raises ConnectionError when PostgreSQL is out of reach."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_pair(self, mint: str, other: str) -> list[RegisteredPool]:
+        """The pools that trade the two mints, in either direction, without the excluded ones."""
+        mint_a, mint_b = sorted((mint, other))
+        rows = await self._database.fetch(_POOLS_OF_PAIR, {"mint_a": mint_a, "mint_b": mint_b})
+        return [_pool(row) for row in rows]
+
+    async def all(self) -> list[RegisteredPool]:
+        """Every pool, the excluded ones too, by address."""
+        return [_pool(row) for row in await self._database.fetch(_POOLS)]
+
+    async def upsert(self, pools: Sequence[RegisteredPool]) -> None:
+        """Store the pools by address, replacing what was known of them: one without a reason is quoted again."""
+        if not pools:
+            return
+        statement = insert(PoolRow).values([_columns(pool) for pool in pools])
+        new = statement.excluded
+        statement = statement.on_conflict_do_update(
+            index_elements=[PoolRow.address],
+            set_={
+                "venue": new.venue,
+                "kind": new.kind,
+                "mint_a": new.mint_a,
+                "mint_b": new.mint_b,
+                "excluded_reason": new.excluded_reason,
+                "excluded_detail": new.excluded_detail,
+                "updated_at": func.now(),
+            },
+        )
+        await self._database.fetch(statement)
+
+    async def remove(self, addresses: Sequence[str]) -> None:
+        """Forget the pools; those that are not known are passed over."""
+        await self._database.fetch(delete(PoolRow).where(PoolRow.address.in_(addresses)))
+
+
+def _pool(row: Row[Any]) -> RegisteredPool:
+    return RegisteredPool(**row._mapping)
+
+
+def _columns(pool: RegisteredPool) -> dict[str, str | None]:
+    mint_a, mint_b = sorted((pool.mint_a, pool.mint_b))
+    return {
+        "address": pool.address,
+        "venue": pool.venue,
+        "kind": pool.kind,
+        "mint_a": mint_a,
+        "mint_b": mint_b,
+        "excluded_reason": pool.excluded_reason,
+        "excluded_detail": pool.excluded_detail,
+    }

@@ -1,0 +1,78 @@
+"""The reads: orders, their events and attempts, as the clients and streams ask for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, select, tuple_
+
+from db.database import Database
+from db.models import OrderEventRow, OrderRow, SwapAttemptRow
+from db.rows import AttemptView, OrderView, attempt_view, order_event, order_view
+from workflows.domain.lifecycle import Status
+from workflows.domain.order import OrderEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the list of an account's orders, newest first; ids order those of the same moment."""
+
+    created_at: datetime
+    order_id: str
+
+
+_ORDER = select(OrderRow.__table__)
+_ORDER_BY_ID = _ORDER.where(OrderRow.id == bindparam("order_id"))
+_EVENTS = (
+    select(OrderEventRow.__table__)
+    .where(OrderEventRow.order_id == bindparam("order_id"), OrderEventRow.seq > bindparam("after"))
+    .order_by(OrderEventRow.seq)
+    .limit(bindparam("limit"))
+)
+_ATTEMPTS = (
+    select(SwapAttemptRow.__table__)
+    .where(SwapAttemptRow.order_id == bindparam("order_id"))
+    .order_by(SwapAttemptRow.attempt)
+)
+_LAST_SEQS = select(OrderRow.id, OrderRow.last_seq).where(OrderRow.id == func.any(bindparam("order_ids")))
+
+
+class OrderReader:
+    """Every method raises ConnectionError when PostgreSQL is out of reach, and takes order ids in canonical form."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def order(self, order_id: str) -> OrderView | None:
+        """The order, or None when it is not stored."""
+        rows = await self._database.fetch(_ORDER_BY_ID, {"order_id": UUID(order_id)})
+        return order_view(rows[0]) if rows else None
+
+    async def newest(
+        self, account: str, limit: int, before: Position | None = None, status: Status | None = None
+    ) -> list[OrderView]:
+        """At most `limit` of the account's orders, newest first, those after the position `before` in that order."""
+        query = _ORDER.where(OrderRow.account == account)
+        if status is not None:
+            query = query.where(OrderRow.status == status.value)
+        if before is not None:
+            place = tuple_(OrderRow.created_at, OrderRow.id)
+            query = query.where(place < tuple_(before.created_at, UUID(before.order_id)))
+        query = query.order_by(OrderRow.created_at.desc(), OrderRow.id.desc()).limit(limit)
+        return [order_view(row) for row in await self._database.fetch(query)]
+
+    async def events(self, order_id: str, after: int = 0, limit: int = 1000) -> list[OrderEvent]:
+        """The order's events with `seq` beyond `after`, in order; none for an unknown order."""
+        parameters = {"order_id": UUID(order_id), "after": after, "limit": limit}
+        return [order_event(row) for row in await self._database.fetch(_EVENTS, parameters)]
+
+    async def attempts(self, order_id: str) -> list[AttemptView]:
+        """The swaps signed for the order, first to last."""
+        rows = await self._database.fetch(_ATTEMPTS, {"order_id": UUID(order_id)})
+        return [attempt_view(row) for row in rows]
+
+    async def last_seqs(self, order_ids: Sequence[str]) -> Mapping[str, int]:
+        """The last `seq` of each of the orders that are stored."""
+        rows = await self._database.fetch(_LAST_SEQS, {"order_ids": [UUID(order_id) for order_id in order_ids]})
+        return {str(row.id): row.last_seq for row in rows}
