@@ -68,10 +68,15 @@ def migrate() -> None:
 
 
 def setup() -> None:
-    """Prepare Temporal: namespace and search attributes. Repeatable, like migrate."""
+    """Prepare Temporal (namespace, search attributes) and the registry (tokens, pools). Repeatable, like migrate."""
+    from activities.registry import TokenListError
+    from deploy.registry import RegistrySettings, fill
     from deploy.temporal.provision import ProvisionError, provision
 
     try:
         asyncio.run(provision())
-    except ProvisionError as error:
+        pools = asyncio.run(fill(load(RegistrySettings)))
+    except (ProvisionError, TokenListError, ConnectionError) as error:
         raise CommandError(str(error)) from error
+    tradable = sum(pool.excluded_reason is None for pool in pools)
+    print(f"{tradable} of {len(pools)} pools are tradable")

@@ -134,7 +134,8 @@ class Supervisor:
             child = self._children[service.name]
             await child.wait()
             self._up[service.name].clear()
-            failures = 0 if time.monotonic() - since > _STEADY else failures + 1
+            if time.monotonic() - since > _STEADY:
+                failures = 0
             problem: str | None = f"{service.name} {child.ending()}"
             while problem is not None:
                 backoff = min(_FIRST_BACKOFF * 2**failures, _LONGEST_BACKOFF)
