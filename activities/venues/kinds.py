@@ -2,7 +2,7 @@
 
 from solders.pubkey import Pubkey
 
-from activities.venues.meteora import damm_v1, dlmm
+from activities.venues.meteora import damm_v1, damm_v2, dlmm
 from activities.venues.pool import PoolKind
 from activities.venues.raydium import amm_v4, cpmm
 
@@ -10,6 +10,7 @@ KINDS: tuple[PoolKind, ...] = (
     amm_v4.KIND,
     cpmm.KIND,
     damm_v1.KIND,
+    damm_v2.KIND,
     dlmm.KIND,
 )
 

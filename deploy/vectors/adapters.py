@@ -3,6 +3,7 @@
 from deploy.vectors.adapter import Adapter
 from deploy.vectors.files import VectorFile
 from deploy.vectors.meteora_damm_v1 import MeteoraDammV1
+from deploy.vectors.meteora_damm_v2 import MeteoraDammV2
 from deploy.vectors.meteora_dlmm import MeteoraDlmm
 from deploy.vectors.raydium_amm_v4 import RaydiumAmmV4
 from deploy.vectors.raydium_cpmm import RaydiumCpmm
@@ -11,6 +12,7 @@ ADAPTERS: tuple[Adapter, ...] = (
     RaydiumAmmV4(),
     RaydiumCpmm(),
     MeteoraDammV1(),
+    MeteoraDammV2(),
     MeteoraDlmm(),
 )
 
