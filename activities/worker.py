@@ -42,6 +42,10 @@ _CONNECT_RETRY_SECONDS = 0.5
 # Time for running activities to reach a good moment; their next worker goes on with the same bytes.
 _GRACEFUL_SHUTDOWN = timedelta(seconds=2)
 
+# A workflow task runs its local activities before it is done. What waits for a turn waits at the server, where no
+# task timeout runs; too many at once in one process and all of them are late, and done again.
+_CONCURRENT_WORKFLOW_TASKS = 24
+
 # A cached workflow costs 55 to 90 KB; beyond this the oldest is replayed when its turn comes.
 _CACHED_WORKFLOWS = 1_000
 
@@ -94,6 +98,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
             workflows=[OrderWorkflow, QuoteWorkflow],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
+            max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,
             max_concurrent_activities=settings.max_concurrent_orders,
             sticky_queue_schedule_to_start_timeout=names.STICKY_TIMEOUT,
             graceful_shutdown_timeout=_GRACEFUL_SHUTDOWN,

@@ -60,7 +60,14 @@ def engine_environment(settings: StackSettings) -> dict[str, str]:
 
 def of_engine_child(settings: StackSettings) -> Mapping[str, str]:
     """The whole environment of a child that runs the engine's code; its log is written as it happens."""
-    return {**os.environ, **engine_environment(settings), "PYTHONUNBUFFERED": "1"}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {
+        **inherited,
+        **engine_environment(settings),
+        "PYTHONUNBUFFERED": "1",
+        # The workflow sandbox imports the workflow anew for each run: without compiled files it compiles it anew too.
+        "PYTHONPYCACHEPREFIX": str(settings.data_dir / "bytecode"),
+    }
 
 
 def of_server() -> Mapping[str, str]:
