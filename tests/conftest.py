@@ -1,0 +1,15 @@
+"""What all tests share: the servers of `tests.servers`, and how long hypothesis looks for a counterexample."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.servers"]
+
+# No deadline: a slow moment of the machine is not a failure of the code. HYPOTHESIS_PROFILE chooses another profile.
+_COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("default", _COMMON, max_examples=100)
+# The same examples in every run, so that a red build is red again.
+settings.register_profile("ci", _COMMON, max_examples=200, derandomize=True, print_blob=True)
+settings.register_profile("long", _COMMON, max_examples=20_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
