@@ -42,6 +42,10 @@ from activities.venues.raydium.clmm_walk import ARRAYS_AHEAD, Walk, arrays_from
 _SWAPS_FORBIDDEN = 1 << 4
 _ALL_FORBIDDEN = 255
 
+# Executed swaps took 56,000 to 84,000 within one segment, on average 14,000 more per further segment and
+# 4,000 per further array, with a token program that is cheaper than the real one by 5,000 a transfer.
+_BASE_UNITS, _SEGMENT_UNITS, _ARRAY_UNITS = 100_000, 15_000, 5_000
+
 
 class Path(NamedTuple):
     """A quote's walk: its outcome, arrays read in order, dynamic fee at its start, and ticks after it."""
@@ -324,4 +328,4 @@ def _copy(accounts: Accounts, key: Pubkey) -> bytearray:
 
 
 def _compute_units(outcome: Outcome, arrays: int) -> int:
-    return 100_000 + 10_000 * outcome.segments + 5_000 * arrays
+    return _BASE_UNITS + _SEGMENT_UNITS * (outcome.segments - 1) + _ARRAY_UNITS * (arrays - 1)

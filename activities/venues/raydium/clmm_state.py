@@ -194,4 +194,8 @@ def decode_config(data: bytes) -> Rates:
     discriminator, protocol, trade, fund = _CONFIG.unpack(data)
     if discriminator != CONFIG_DISCRIMINATOR:
         raise DecodeError(PROGRAM, "discriminator", 0, "not a config")
+    if trade >= RATE_ONE:
+        raise DecodeError(PROGRAM, "trade_fee_rate", 47, "the whole amount or more")
+    if protocol + fund > RATE_ONE:
+        raise DecodeError(PROGRAM, "protocol_fee_rate", 43, "more than the fee with the fund's share")
     return Rates(protocol, trade, fund)

@@ -53,8 +53,6 @@ def run(segments: Iterable[Segment], amount: int, exact_in: bool, down: bool, on
     `on_input` says which side pays the fee. Something is left over when the segments end first. Raises
     SwapRefused where the program's numbers overflow, and whatever iterating raises.
     """
-    move = move_in if exact_in else move_out
-    match = match_in if exact_in else match_out
     left = amount
     total_in = total_out = crossings = count = liquidity = volatility = price = 0
     now_at: int | None = tick
@@ -62,30 +60,39 @@ def run(segments: Iterable[Segment], amount: int, exact_in: bool, down: bool, on
     idle_fees: list[int] = []
     fills: list[Fill] = []
     for segment in segments:
+        start, price, liquidity, rate, taken, paid, fee, next_tick, next_liquidity, crosses, orders, volatility = (
+            segment
+        )
         count += 1
-        price, taken, paid, fee = move(segment, left, down, on_input)
+        if exact_in:
+            whole = left >= taken
+        elif on_input:
+            whole = left >= paid
+        else:
+            whole = -(-left * RATE_ONE // (RATE_ONE - rate)) >= paid + fee
+        if not whole:
+            price, taken, paid, fee = (move_in if exact_in else move_out)(segment, left, down, on_input)
         total_in += taken
         total_out += paid
         left -= taken if exact_in else paid
         fees.append(fee)
-        liquidity, volatility = segment.liquidity, segment.volatility
         if price != segment.target:
-            if price != segment.start:
+            if price != start:
                 now_at = None
             break
-        orders = segment.orders
         if orders is not None and left:
-            gross, taken, paid, fee = match(orders, left, segment.rate, down, on_input)
+            match = match_in if exact_in else match_out
+            filled, taken, paid, fee = match(orders, left, rate, down, on_input)
             total_in += taken
             total_out += paid
             left -= taken if exact_in else paid
             (fees if liquidity else idle_fees).append(fee)
-            fills.append(Fill(orders.array, orders.slot, gross))
-            if gross == orders.unfilled:
+            fills.append(Fill(orders.array, orders.slot, filled))
+            if filled == orders.unfilled:
                 orders = None
         if orders is None:
-            now_at, liquidity = segment.next_tick, segment.next_liquidity
-            crossings += segment.crosses
+            now_at, liquidity = next_tick, next_liquidity
+            crossings += crosses
         else:
             now_at = orders.tick if down else orders.tick - 1
         if not left:
@@ -100,46 +107,34 @@ def run(segments: Iterable[Segment], amount: int, exact_in: bool, down: bool, on
 
 
 def move_in(segment: Segment, left: int, down: bool, on_input: bool) -> Move:
-    """The move that `left` of the input makes within the segment."""
-    start, target, liquidity, rate, need_in, need_out, *_ = segment
-    keep = RATE_ONE - rate
-    usable = left * keep // RATE_ONE if on_input else left
-    if usable >= need_in:
-        if need_out > U64_MAX:
-            raise refused("MaxTokenOverflow")
-        if on_input:
-            fee = -(-need_in * rate // keep)
-            return target, need_in + fee, need_out, fee
-        fee = -(-need_out * rate // RATE_ONE)
-        return target, need_in, need_out - fee, fee
+    """The move that `left` of the input makes within the segment, less than all of it."""
+    start, _, liquidity, rate, *_ = segment
+    usable = left * (RATE_ONE - rate) // RATE_ONE if on_input else left
     price = price_after_input(start, liquidity, usable, down)
-    need_in, need_out = amounts_between(start, price, liquidity, down)
-    if need_out > U64_MAX:
+    need_in, paid = amounts_between(start, price, liquidity, down)
+    if paid > U64_MAX:
         raise refused("MaxTokenOverflow")
     # What rounding leaves over is part of the fee, or stays with the pool.
     if on_input:
-        return price, left, need_out, left - need_in
-    fee = -(-need_out * rate // RATE_ONE)
-    return price, left, need_out - fee, fee
+        return price, left, paid, left - need_in
+    fee = -(-paid * rate // RATE_ONE)
+    return price, left, paid - fee, fee
 
 
 def move_out(segment: Segment, left: int, down: bool, on_input: bool) -> Move:
-    """The move within the segment that pays `left` of the output, or as much of it as the segment has."""
-    start, price, liquidity, rate, need_in, need_out, *_ = segment
+    """The move within the segment that pays `left` of the output, less than all that it has."""
+    start, _, liquidity, rate, *_ = segment
     keep = RATE_ONE - rate
-    wanted = left if on_input else -(-left * RATE_ONE // keep)
-    if wanted > U64_MAX:
+    gross = left if on_input else -(-left * RATE_ONE // keep)
+    if gross > U64_MAX:
         raise refused("CalculateOverflow")
-    if wanted < need_out:
-        price = price_after_output(start, liquidity, wanted, down)
-        need_in, need_out = amounts_between(start, price, liquidity, down)
-    if need_in > U64_MAX:
-        raise refused("MaxTokenOverflow")
+    price = price_after_output(start, liquidity, gross, down)
+    need_in, paid = amounts_between(start, price, liquidity, down)
     if on_input:
         fee = -(-need_in * rate // keep)
-        return price, need_in + fee, min(need_out, left), fee
-    net = min(need_out - -(-need_out * rate // RATE_ONE), left)
-    return price, need_in, net, need_out - net
+        return price, need_in + fee, min(paid, left), fee
+    net = min(paid - -(-paid * rate // RATE_ONE), left)
+    return price, need_in, net, paid - net
 
 
 def match_in(orders: Orders, left: int, rate: int, down: bool, on_input: bool) -> Move:

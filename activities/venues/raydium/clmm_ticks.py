@@ -4,7 +4,9 @@ Layouts: raydium-clmm `states/tick_array.rs` (packed, little-endian). An array o
 holds the 60 ticks from i * 60 * spacing on, every `spacing`.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import compress
 from struct import Struct
 from typing import NamedTuple
 
@@ -27,12 +29,12 @@ _TICK = Struct("<i16s16s80xQQQ16s12x")
 # The limit-order fields of a tick, the only ones of an array that a swap changes and a quote reads.
 _ORDERS_OFFSET = 116
 _ORDERS = Struct("<QQQ16s")
-# The array as 64-bit words: both halves of a tick's gross liquidity, then its two order amounts.
+# Gross liquidity by its lower half, then by words of the array the upper halves and the two order amounts.
+_GROSS_LOW = Struct("<44x" + "20xQ140x" * TICKS_PER_ARRAY + "116x")
 _WORDS_PER_TICK = TICK_SIZE // 8
-_GROSS_LOW, *_OTHER_AMOUNTS = (
-    slice(start, start + _WORDS_PER_TICK * TICKS_PER_ARRAY, _WORDS_PER_TICK) for start in (8, 9, 21, 22)
-)
-_NO_AMOUNTS = bytes(8 * TICKS_PER_ARRAY)
+_RARE = tuple(slice(first, first + _WORDS_PER_TICK * TICKS_PER_ARRAY, _WORDS_PER_TICK) for first in (9, 21, 22))
+_ZEROS = memoryview(bytes(8 * TICKS_PER_ARRAY)).cast("Q")
+_SLOTS = tuple(range(TICKS_PER_ARRAY))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -86,13 +88,13 @@ class TickArray:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+        used: Iterable[int] = _GROSS_LOW.unpack(data)
         words = memoryview(data).cast("Q")
-        used = words[_GROSS_LOW].tolist()
-        for column in _OTHER_AMOUNTS:
+        for column in _RARE:
             amounts = words[column]
-            if amounts.tobytes() != _NO_AMOUNTS:
+            if amounts != _ZEROS:
                 used = [a or b for a, b in zip(used, amounts.tolist(), strict=True)]
-        self.slots = [slot for slot, amount in enumerate(used) if amount]
+        self.slots = list(compress(_SLOTS, used))
 
     def tick(self, slot: int) -> Tick:
         """The tick in `slot`, 0 to 59."""

@@ -14,8 +14,8 @@ from activities.venues.errors import CannotLand, DecodeError, MissingAccounts, V
 from activities.venues.integers import U64_MAX, U128_MAX
 from activities.venues.raydium.clmm_bitmap import ArrayBitmap
 from activities.venues.raydium.clmm_errors import refused
-from activities.venues.raydium.clmm_math import MAX_TICK, MIN_TICK, amounts_between, sqrt_price_at, tick_at
-from activities.venues.raydium.clmm_state import PROGRAM, DynamicFee, PoolState
+from activities.venues.raydium.clmm_math import MAX_TICK, MIN_TICK, sqrt_price_at, tick_at
+from activities.venues.raydium.clmm_state import PROGRAM, RATE_ONE, DynamicFee, PoolState
 from activities.venues.raydium.clmm_ticks import TICK_SIZE, TICKS_OFFSET, TICKS_PER_ARRAY, TickArray, TickArrays
 
 # What a transaction of 1,232 bytes can list, without a lookup table, beside the swap's other 15 accounts,
@@ -45,32 +45,38 @@ class Orders(NamedTuple):
 class Segment(NamedTuple):
     """One move at constant liquidity and fee rate, from one square root price to another.
 
-    `need_in` and `need_out` are what the whole move takes and pays before fees; they may exceed 64 bits.
-    `next_tick` and `next_liquidity` hold after it and after all `orders` at its end, `volatility` after it
-    (`next_tick` None: the tick of the price). `crosses` when it ends at a tick in use.
+    Going all the way takes `taken` from the user and pays out `paid`, the trading `fee` (of the input or of
+    the output) being in the one or off the other; the numbers may exceed 64 bits. `next_tick` and
+    `next_liquidity` hold after it and after all `orders` at its end, `volatility` after it (`next_tick` None:
+    the tick of the price). `crosses` when it ends at a tick in use.
     """
 
     start: int
     target: int
     liquidity: int
     rate: int
-    need_in: int
-    need_out: int
+    taken: int
+    paid: int
+    fee: int
     next_tick: int | None
     next_liquidity: int
     crosses: bool
-    orders: Orders | None = None
-    volatility: int = 0
+    orders: Orders | None
+    volatility: int
+
+
+# A third of the time that NamedTuple's own constructor takes.
+_new = tuple.__new__
 
 
 class Walk:
     """All segments from the current price to the square root price `limit`, selling token 0 when `down`.
 
-    `visited` lists the indexes of the tick arrays read so far, `dynamic` the dynamic fee as it stands when
-    the swap starts.
+    `rate` is the base fee rate, `on_input` says which side pays it. `visited` lists the indexes of the tick
+    arrays read so far, `dynamic` is the dynamic fee as it stands when the swap starts.
     """
 
-    __slots__ = ("_arrays", "_base_rate", "_bitmap", "_down", "_limit", "_state", "dynamic", "visited")
+    __slots__ = ("_arrays", "_bitmap", "_down", "_limit", "_on_input", "_rate", "_state", "dynamic", "visited")
 
     def __init__(
         self, state: PoolState, bitmap: ArrayBitmap, arrays: TickArrays, rate: int, down: bool, limit: int, now: int
@@ -78,9 +84,10 @@ class Walk:
         self._state = state
         self._bitmap = bitmap
         self._arrays = arrays
-        self._base_rate = rate
+        self._rate = rate
         self._down = down
         self._limit = limit
+        self._on_input = state.fee_on_input(down)
         self.visited: list[int] = []
         dynamic = state.dynamic
         self.dynamic = None if dynamic is None else dynamic.referred(state.tick // state.spacing, now)
@@ -95,37 +102,35 @@ class Walk:
 
     def _plain(self) -> Iterator[Segment]:
         price, liquidity = self._state.sqrt_price, self._state.liquidity
-        down, limit, rate = self._down, self._limit, self._base_rate
+        down, limit, rate, on_input = self._down, self._limit, self._rate, self._on_input
         for tick, tick_price, net, orders in self._ticks():
-            target = max(tick_price, limit) if down else min(tick_price, limit)
-            if (target > price) if down else (target < price):
-                raise refused("RequireGteViolated")
-            need_in, need_out = amounts_between(price, target, liquidity, down)
-            if target != tick_price:
-                yield Segment(price, target, liquidity, rate, need_in, need_out, None, liquidity, False)
+            end = tick_price if (tick_price > limit if down else tick_price < limit) else limit
+            taken, paid, fee = _whole(price, end, liquidity, rate, down, on_input)
+            if end != tick_price:
+                yield _new(Segment, (price, end, liquidity, rate, taken, paid, fee, None, liquidity, False, None, 0))
                 return
             after = _added(liquidity, net)
             next_tick = tick - 1 if down else tick
-            yield Segment(price, target, liquidity, rate, need_in, need_out, next_tick, after, True, orders)
-            if target == limit:
+            yield _new(Segment, (price, end, liquidity, rate, taken, paid, fee, next_tick, after, True, orders, 0))
+            if end == limit:
                 return
-            price, liquidity = target, _possible(after, net)
+            price, liquidity = end, _possible(after, net)
 
     def _with_dynamic_fee(self, fee: DynamicFee) -> Iterator[Segment]:
         price, liquidity, spacing = self._state.sqrt_price, self._state.liquidity, self._state.spacing
-        down, limit = self._down, self._limit
+        down, limit, on_input = self._down, self._limit, self._on_input
         step = -1 if down else 1
         index = self._state.tick // spacing
-        taken = 0
+        moves = 0
         for tick, tick_price, net, orders in self._ticks():
             target = max(tick_price, limit) if down else min(tick_price, limit)
             end = None
             while end != target:
-                taken += 1
-                if taken > MAX_SEGMENTS:
+                moves += 1
+                if moves > MAX_SEGMENTS:
                     raise CannotLand("TooManySteps")
                 volatility = fee.volatility_at(index)
-                rate = fee.total_rate(self._base_rate, volatility, spacing)
+                rate = fee.total_rate(self._rate, volatility, spacing)
                 end, next_tick = target, None
                 if liquidity and volatility != fee.max_volatility:
                     bound = min(max((index if down else index + 1) * spacing, MIN_TICK), MAX_TICK)
@@ -137,21 +142,15 @@ class Walk:
                     passed = tick if target == tick_price else tick_at(target)
                     index = (passed if down else passed - 1) // spacing
                     volatility = fee.volatility_at(index) if volatility != fee.max_volatility else volatility
-                if (end > price) if down else (end < price):
-                    raise refused("RequireGteViolated")
                 index += step
-                need_in, need_out = amounts_between(price, end, liquidity, down)
+                whole = _whole(price, end, liquidity, rate, down, on_input)
                 if end == tick_price:
                     after = _added(liquidity, net)
                     next_tick = tick - 1 if down else tick
-                    yield Segment(
-                        price, end, liquidity, rate, need_in, need_out, next_tick, after, True, orders, volatility
-                    )
+                    yield Segment(price, end, liquidity, rate, *whole, next_tick, after, True, orders, volatility)
                     liquidity = _possible(after, net)
                 else:
-                    yield Segment(
-                        price, end, liquidity, rate, need_in, need_out, next_tick, liquidity, False, None, volatility
-                    )
+                    yield Segment(price, end, liquidity, rate, *whole, next_tick, liquidity, False, None, volatility)
                 price = end
             if target == limit:
                 return
@@ -178,17 +177,10 @@ class Walk:
                 )
                 if number != start + slot * spacing:
                     raise DecodeError(PROGRAM, "tick", TICKS_OFFSET + TICK_SIZE * slot, f"{number} in slot {slot}")
-                tick = min(max(number, MIN_TICK), MAX_TICK)
+                tick = number if MIN_TICK <= number <= MAX_TICK else min(max(number, MIN_TICK), MAX_TICK)
                 price = sqrt_price_at(tick)
                 net = low | high << 64 if gross_low or gross_high else 0
-                orders = None
-                if fresh or part_filled:
-                    if fresh + part_filled > U64_MAX:
-                        raise refused("CalculateOverflow")
-                    # In the pool's favour: token 0 is bought with it multiplied up, sold with it divided down.
-                    square = price * price
-                    order_price = square >> 64 if down else -(-square >> 64)
-                    orders = Orders(index, slot, tick, fresh + part_filled, order_price)
+                orders = _orders(index, slot, tick, price, fresh + part_filled, down)
                 yield tick, price, -net if down else net, orders
             array, index, slots = self._next(index, "LiquidityInsufficient")
 
@@ -228,6 +220,34 @@ def arrays_from(bitmap: ArrayBitmap, index: int, down: bool, most: int) -> list[
         # Without the extension nothing further out is known.
         pass
     return found
+
+
+def _orders(array: int, slot: int, tick: int, sqrt_price: int, unfilled: int, down: bool) -> Orders | None:
+    """The orders on a tick for a swap in the direction, which pays the price rounded in their favour."""
+    if not unfilled:
+        return None
+    if unfilled > U64_MAX:
+        raise refused("CalculateOverflow")
+    square = sqrt_price * sqrt_price
+    return Orders(array, slot, tick, unfilled, square >> 64 if down else -(-square >> 64))
+
+
+def _whole(start: int, end: int, liquidity: int, rate: int, down: bool, on_input: bool) -> tuple[int, int, int]:
+    """What moving all the way from `start` to `end` takes, pays and charges."""
+    if down:
+        moved = liquidity * (start - end)
+        need_in, paid = -((-moved << 64) // (start * end)), moved >> 64
+    else:
+        moved = liquidity * (end - start)
+        need_in, paid = -(-moved >> 64), (moved << 64) // (start * end)
+    if moved < 0:
+        raise refused("RequireGteViolated")
+    if on_input:
+        taken = -(-need_in * RATE_ONE // (RATE_ONE - rate))
+        return taken, paid, taken - need_in
+    # An output beyond the program's type must stay recognisable.
+    fee = -(-paid * rate // RATE_ONE) if paid <= U64_MAX else 0
+    return need_in, paid - fee, fee
 
 
 def _added(liquidity: int, net: int) -> int:
