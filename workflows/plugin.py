@@ -17,6 +17,7 @@ def _runner(_: WorkflowRunner | None) -> WorkflowRunner:
         "workflows.messages",
         "workflows.names",
         "workflows.steps",
+        "workflows.story",
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
