@@ -12,11 +12,12 @@ from typing import ClassVar
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from activities.venues.errors import CannotLand, DecodeError, MissingAccounts, SwapRefused
+from activities.venues.errors import DecodeError, MissingAccounts, SwapRefused
 from activities.venues.fetched import fetched
 from activities.venues.integers import U64_MAX, require_u64
 from activities.venues.meteora import dlmm_instruction
 from activities.venues.meteora.dlmm_bins import PRICE_BITS, arrays_ahead, arrays_around, bin_price
+from activities.venues.meteora.dlmm_curve import DlmmCurve
 from activities.venues.meteora.dlmm_errors import ERROR_NAMES, refused
 from activities.venues.meteora.dlmm_layout import (
     ACTIVATION_BY_TIME,
@@ -43,10 +44,9 @@ from activities.venues.meteora.dlmm_layout import (
 )
 from activities.venues.meteora.dlmm_next import arrays_after, pair_after, same_bins, written_array, written_pair
 from activities.venues.meteora.dlmm_swap import Walk, collects_on_input, walk
-from activities.venues.meteora.dlmm_walk import EXACT_IN_COSTS, EXACT_OUT_COSTS, MAX_BIN_ARRAYS, Costs, State
+from activities.venues.meteora.dlmm_walk import MAX_BIN_ARRAYS, State
 from activities.venues.mint import TOKEN_2022_PROGRAM, Mint, decode_mint
 from activities.venues.pool import (
-    MAX_COMPUTE_UNITS,
     Account,
     AccountFilter,
     Accounts,
@@ -118,16 +118,13 @@ class DlmmPool(Pool):
             raise refused("InsufficientOutAmount")
         if swap.limit is not None:
             self._check_limit(swap, swap.limit, path, amount_out, epoch)
-        compute_units = path.compute_units + self.token_2022_costs(EXACT_OUT_COSTS if exact_out else EXACT_IN_COSTS)
-        if compute_units > MAX_COMPUTE_UNITS:
-            raise CannotLand("compute_units")
         return Quote(
             swap,
             amount_in,
             amount_out,
             path.fee,
             fee_on_input=collects_on_input(self.state.pair.collect_fee_mode, swap.a_to_b),
-            compute_units=compute_units,
+            compute_units=path.compute_units,
             transfer_fee_in=mint_in.fee(amount_in, epoch),
             transfer_fee_out=transfer_fee_out,
             crossings=len(path.taken),
@@ -157,6 +154,12 @@ class DlmmPool(Pool):
                 if data != given.data:
                     results[key] = data
         return results
+
+    def curve(self, a_to_b: bool, clock: Clock) -> DlmmCurve:
+        """The outputs for any input in this state; raises SwapRefused where no input at all is taken."""
+        self.check_open(clock)
+        mint_in, mint_out = (self.mint_a, self.mint_b) if a_to_b else (self.mint_b, self.mint_a)
+        return DlmmCurve(self.state, a_to_b, clock, mint_in, mint_out)
 
     def transfers(self, quote: Quote, user: UserAccounts) -> Sequence[TokenTransfer]:
         swap = quote.swap
@@ -245,10 +248,6 @@ class DlmmPool(Pool):
         if self._closed(clock) is not None:
             raise refused("PoolDisabled")
 
-    def token_2022_costs(self, costs: Costs) -> int:
-        """The compute units that transfers of Token-2022 mints take on top."""
-        return costs.token_2022 * [self.mint_a.program, self.mint_b.program].count(TOKEN_2022_PROGRAM)
-
     def _check_limit(self, swap: Swap, limit: int, path: Walk, amount_out: int, epoch: int) -> None:
         if swap.mode is Mode.EXACT_IN:
             if amount_out < limit:
@@ -269,6 +268,9 @@ class DlmmKind(PoolKind):
     name = "dlmm"
     program_id = PROGRAM
     error_names = ERROR_NAMES
+    # ExceededAmountSlippageTolerance and InsufficientInAmount; PoolDisabled.
+    slippage_codes = frozenset({6003, 6104})
+    closed_codes = frozenset({6042})
 
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:
         return tuple(
@@ -308,13 +310,9 @@ class DlmmKind(PoolKind):
                 else:
                     arrays[index] = _owned(key, found)
                     check_array(found.data, bytes(address), index)
-        return DlmmPool(
-            address,
-            decode_mint(key_x, mint_x),
-            decode_mint(key_y, mint_y),
-            data,
-            State(address, pair, extension, arrays),
-        )
+        mint_a, mint_b = decode_mint(key_x, mint_x), decode_mint(key_y, mint_y)
+        token_2022_mints = [mint_a.program, mint_b.program].count(TOKEN_2022_PROGRAM)
+        return DlmmPool(address, mint_a, mint_b, data, State(address, pair, extension, arrays, token_2022_mints))
 
     def parse(self, instruction: Instruction) -> SwapCall | None:
         return dlmm_instruction.parse(instruction)

@@ -5,13 +5,10 @@ A bin sells its liquidity first, then what remains of the limit orders being pro
 
 from typing import NamedTuple
 
-from activities.venues.errors import CannotLand
 from activities.venues.integers import U64_MAX
 from activities.venues.meteora.dlmm_bins import PRICE_BITS
 from activities.venues.meteora.dlmm_errors import refused
 from activities.venues.meteora.dlmm_walk import (
-    EXACT_IN_COSTS,
-    EXACT_OUT_COSTS,
     FEE_PRECISION,
     Level,
     References,
@@ -19,7 +16,6 @@ from activities.venues.meteora.dlmm_walk import (
     levels,
     references,
 )
-from activities.venues.pool import MAX_COMPUTE_UNITS
 
 _ROUND_UP = (1 << PRICE_BITS) - 1
 
@@ -64,12 +60,11 @@ def walk(state: State, sells_x: bool, now: int, amount: int, exact_out: bool) ->
     """Sell exactly `amount`, or buy exactly that much; raises as the program and `levels` do."""
     fee_on_input = collects_on_input(state.pair.collect_fee_mode, sells_x)
     start = references(state.pair, now)
-    costs = EXACT_OUT_COSTS if exact_out else EXACT_IN_COSTS
     arrays: list[int] = []
     taken: list[Taken] = []
     total_in = total_out = total_fee = volatility = spent = 0
     left = amount
-    for level in levels(state, start, sells_x, costs, arrays):
+    for level in levels(state, start, sells_x, exact_out, arrays):
         bin_id, volatility, rate, price, liquidity, processed, open_orders, opposite, spent = level
         offered = left
         if exact_out:
@@ -112,8 +107,6 @@ def walk(state: State, sells_x: bool, now: int, amount: int, exact_out: bool) ->
         left -= sale.amount_out if exact_out else sale.amount_in
         if not left:
             break
-    if spent > MAX_COMPUTE_UNITS:
-        raise CannotLand("compute_units")
     if total_in > U64_MAX or total_out > U64_MAX:
         raise refused("MathOverflow")
     return Walk(total_in, total_out, total_fee, tuple(taken), tuple(arrays), start, volatility, spent)
@@ -126,10 +119,13 @@ def sell(level: Level, offered: int, sells_x: bool, fee_on_input: bool) -> Sale:
     usable = offered - fee
     paid, out_liquidity = _fill(liquidity, usable, price, sells_x)
     left = usable - paid
-    paid_processed, out_processed = _fill(processed, left, price, sells_x)
-    left -= paid_processed
-    paid_open, out_open = _fill(open_orders, left, price, sells_x)
-    left -= paid_open
+    out_processed = out_open = 0
+    if left:
+        paid_orders, out_processed = _fill(processed, left, price, sells_x)
+        left -= paid_orders
+    if left:
+        paid_orders, out_open = _fill(open_orders, left, price, sells_x)
+        left -= paid_orders
     amount_in = offered
     if left:
         amount_in = usable - left
@@ -155,7 +151,7 @@ def _buy(level: Level, asked: int, wanted: int, sells_x: bool, fee_on_input: boo
     from_liquidity = min(wanted, liquidity)
     from_processed = min(wanted - from_liquidity, processed)
     from_open = wanted - from_liquidity - from_processed
-    cost = sum(_cost(amount, price, sells_x) for amount in (from_liquidity, from_processed, from_open))
+    cost = sum(cost_of(amount, price, sells_x) for amount in (from_liquidity, from_processed, from_open))
     if fee_on_input:
         cost += -(-cost * rate // (FEE_PRECISION - rate))
     if cost > U64_MAX:
@@ -170,15 +166,15 @@ def _buy(level: Level, asked: int, wanted: int, sells_x: bool, fee_on_input: boo
 
 def _fill(amount: int, usable: int, price: int, sells_x: bool) -> tuple[int, int]:
     """What `usable` input pays to a layer that has `amount`, and what it gets of it."""
-    if not (amount and usable):
+    if not amount:
         return 0, 0
-    cost = _cost(amount, price, sells_x)
+    cost = cost_of(amount, price, sells_x)
     if usable >= cost:
         return cost, amount
     return usable, usable * price >> PRICE_BITS if sells_x else (usable << PRICE_BITS) // price
 
 
-def _cost(amount: int, price: int, sells_x: bool) -> int:
+def cost_of(amount: int, price: int, sells_x: bool) -> int:
     """The input that buys `amount` at `price`, rounded up; refused where the program's 64 bits end."""
     cost = -(-(amount << PRICE_BITS) // price) if sells_x else (amount * price + _ROUND_UP) >> PRICE_BITS
     if cost > U64_MAX:

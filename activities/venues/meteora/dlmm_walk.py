@@ -47,10 +47,10 @@ class Costs(NamedTuple):
     token_2022: int
 
 
-# Fitted to 2,095 executed swaps of 1 to 140 bins (measured within -3 % and +3 %); the base has 5,000 for each
-# of the two transfers on top, because the measurements ran with a cheaper token program.
-EXACT_IN_COSTS = Costs(base=51_500, bin=5_350, empty_bin=600, array=1_100, orders=2_200, token_2022=6_000)
-EXACT_OUT_COSTS = Costs(base=54_300, bin=6_350, empty_bin=600, array=1_200, orders=2_500, token_2022=8_000)
+# Above all of 2,095 executed swaps of 1 to 140 bins (by 8,000 to 25,000 units up to 10 bins): those ran with a
+# cheaper token program, a real one takes up to 5,000 more for each of the two transfers.
+_EXACT_IN_COSTS = Costs(base=51_500, bin=5_350, empty_bin=600, array=1_100, orders=2_200, token_2022=6_000)
+_EXACT_OUT_COSTS = Costs(base=54_300, bin=6_350, empty_bin=600, array=1_200, orders=2_500, token_2022=8_000)
 
 
 class State(NamedTuple):
@@ -60,6 +60,7 @@ class State(NamedTuple):
     pair: Pair
     extension: bytes | None
     arrays: Mapping[int, bytes | None]
+    token_2022_mints: int
 
 
 class References(NamedTuple):
@@ -98,13 +99,14 @@ def base_fee_rate(pair: Pair) -> int:
     return rate
 
 
-def levels(state: State, start: References, sells_x: bool, costs: Costs, visited: list[int]) -> Iterator[Level]:
+def levels(state: State, start: References, sells_x: bool, exact_out: bool, visited: list[int]) -> Iterator[Level]:
     """Yield the bins that have something to sell, in travel order, from the active one on.
 
     Appends every array walked to `visited`. Ends by raising only: SwapRefused where the pool's liquidity ends,
     MissingAccounts where that at hand does, CannotLand where a transaction would.
     """
     pair = state.pair
+    costs = _EXACT_OUT_COSTS if exact_out else _EXACT_IN_COSTS
     base = min(base_fee_rate(pair), _MAX_FEE_RATE)
     control = pair.variable_fee_control * pair.bin_step**2
     max_volatility = pair.max_volatility
@@ -114,17 +116,15 @@ def levels(state: State, start: References, sells_x: bool, costs: Costs, visited
     step = -1 if sells_x else 1
     unpack = BIN.unpack_from
     cost_bin, cost_empty = costs.bin, costs.empty_bin
-    spent = costs.base
+    spent = costs.base + costs.token_2022 * state.token_2022_mints
     bin_id = pair.active_id
     last_volatility, rate = -1, base
     while True:
         index = next_array(pair.bitmap, state.extension, bin_id // BINS_PER_ARRAY, sells_x)
         spent += costs.array
-        if spent > MAX_COMPUTE_UNITS:
-            raise CannotLand("compute_units")
         if len(visited) == MAX_BIN_ARRAYS:
             raise CannotLand("bin_arrays")
-        data = _array(state, index, sells_x)
+        data = _array(state, index, sells_x, MAX_BIN_ARRAYS - len(visited))
         visited.append(index)
         first = index * BINS_PER_ARRAY
         if bin_id // BINS_PER_ARRAY != index:
@@ -154,6 +154,8 @@ def levels(state: State, start: References, sells_x: bool, costs: Costs, visited
             spent += cost_bin
             if open_orders or processed:
                 spent += costs.orders
+            if spent > MAX_COMPUTE_UNITS:
+                raise CannotLand("compute_units")
             price = low | high << 64 or bin_price(bin_id, pair.bin_step)
             yield bin_id, volatility, rate, price, liquidity, processed, open_orders, opposite, spent
         bin_id = first + end
@@ -161,13 +163,13 @@ def levels(state: State, start: References, sells_x: bool, costs: Costs, visited
             raise refused("PairInsufficientLiquidity")
 
 
-def _array(state: State, index: int, sells_x: bool) -> bytes:
-    """The data of an array that the walk comes to."""
+def _array(state: State, index: int, sells_x: bool, left: int) -> bytes:
+    """The data of an array that the walk comes to, `left` arrays before it has to end."""
     data = state.arrays.get(index)
     if data is not None:
         return data
     if index in state.arrays:
         # Anchor's own number; a marked array always exists on the chain.
         raise SwapRefused("AccountNotInitialized", 3012)
-    ahead = arrays_ahead(state.address, state.pair.bitmap, state.extension, index, sells_x, MAX_BIN_ARRAYS)
+    ahead = arrays_ahead(state.address, state.pair.bitmap, state.extension, index, sells_x, left)
     raise MissingAccounts(key for ahead_index, key in ahead if ahead_index not in state.arrays)
