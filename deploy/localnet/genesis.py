@@ -13,12 +13,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from solders.pubkey import Pubkey
 
 from activities.venues.pool import Account
-from deploy.localnet.pools import cpmm, damm_v2
+from deploy.localnet.pools import amm_v4, clmm, cpmm, damm_v1, damm_v2, dlmm
 from deploy.localnet.pools.spec import Built, PoolSpec, Token
 from deploy.localnet.tokens import associated_address, mint_account, token_account
 
 LAMPORTS_PER_SOL = 10**9
-_BUILDERS: dict[str, Callable[[PoolSpec], Built]] = {"cpmm": cpmm.build, "damm_v2": damm_v2.build}
+_BUILDERS: dict[str, Callable[[PoolSpec], Built]] = {
+    "amm_v4": amm_v4.build,
+    "cpmm": cpmm.build,
+    "clmm": clmm.build,
+    "dlmm": dlmm.build,
+    "damm_v1": damm_v1.build,
+    "damm_v2": damm_v2.build,
+}
 
 
 class GenesisError(Exception):
@@ -60,6 +67,8 @@ class PoolModel(_Model):
     quote_depth: Amount
     fee_ppm: int = Field(ge=0, lt=1_000_000)
     index: int = Field(0, ge=0, lt=65_536)
+    step: int = Field(10, ge=1, le=400)
+    range_bps: int = Field(2_000, ge=1, lt=10_000)
 
 
 class GenesisModel(_Model):
@@ -92,7 +101,12 @@ class Genesis:
         for name, balances in self._model.wallets.items():
             accounts |= self._wallet(owners[name], balances)
         for model in self._model.pools:
-            accounts |= self._pool(model)
+            built = self._pool(model)
+            for address in built.keys() & accounts.keys():
+                # Pools of one fee configuration share its account, and nothing else.
+                if built[address] != accounts[address]:
+                    raise GenesisError(f"{self._path}: two pools need account {address} in different states: {model}")
+            accounts |= built
         return accounts
 
     def _wallet(self, owner: Pubkey, balances: dict[str, Decimal]) -> Built:
@@ -115,7 +129,11 @@ class Genesis:
         base, quote = self._token(model.base), self._token(model.quote)
         price = Fraction(model.price) * Fraction(10) ** (quote.decimals - base.decimals)
         depth = int(model.quote_depth.scaleb(quote.decimals))
-        return builder(PoolSpec(base, quote, price, depth, model.fee_ppm, model.index))
+        spec = PoolSpec(base, quote, price, depth, model.fee_ppm, model.index, model.step, model.range_bps)
+        try:
+            return builder(spec)
+        except ValueError as error:
+            raise GenesisError(f"{self._path}: {error}") from error
 
     def _token(self, symbol: str) -> Token:
         token = self._tokens.get(symbol)

@@ -29,7 +29,8 @@ class PoolSpec:
 
     `price` is quote base units for one base base unit; `quote_depth` is what the pool holds of the quote
     token, in base units; `fee_ppm` the trading fee in millionths; `index` tells pools of one kind and pair
-    apart, as the number of their fee configuration does on the real venue.
+    apart, as the number of their fee configuration does on the real venue. `step` is the tick spacing or
+    bin step and `range_bps` how far the liquidity reaches to each side of the price, where a kind has these.
     """
 
     base: Token
@@ -38,6 +39,8 @@ class PoolSpec:
     quote_depth: int
     fee_ppm: int
     index: int
+    step: int
+    range_bps: int
 
     @property
     def base_depth(self) -> int:
@@ -49,9 +52,18 @@ class PoolSpec:
         base, quote = (self.base, self.base_depth), (self.quote, self.quote_depth)
         return (base, quote) if bytes(self.base.mint) < bytes(self.quote.mint) else (quote, base)
 
+    def price_of_sorted(self) -> Fraction:
+        """The price of the token that `sorted_pair` names first, in base units of the other."""
+        return self.price if self.sorted_pair()[0][0] is self.base else 1 / self.price
+
     def sqrt_price_x64(self) -> int:
         """The root of `price` in Q64.64, rounded down."""
-        return isqrt((self.price.numerator << 128) // self.price.denominator)
+        return sqrt_x64(self.price)
+
+
+def sqrt_x64(price: Fraction) -> int:
+    """The root of `price` in Q64.64, rounded down."""
+    return isqrt((price.numerator << 128) // price.denominator)
 
 
 def pda(program: Pubkey, *seeds: bytes | Pubkey) -> Pubkey:
