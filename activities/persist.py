@@ -17,5 +17,4 @@ class PersistActivities:
     async def persist_order(self, request: PersistOrder) -> None:
         """Store the order and its first events, then relay them."""
         await self._store.create_order(request.terms, request.events)
-        for event in request.events:
-            await self._relay.publish(request.terms.order_id, request.terms.account, event)
+        await self._relay.publish(request.terms.order_id, request.terms.account, request.events)

@@ -1,6 +1,7 @@
 """Publish the status of an order: PostgreSQL first, then the streams."""
 
 import logging
+from collections.abc import Sequence
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -20,13 +21,16 @@ class RedisRelay:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def publish(self, order_id: str, account: str, event: OrderEvent) -> None:
-        """Announce the event."""
-        message = RelayedEvent(order_id=order_id, account=account, event=event)
+    async def publish(self, order_id: str, account: str, events: Sequence[OrderEvent]) -> None:
+        """Announce the events, one message each, in one round trip."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for event in events:
+            message = RelayedEvent(order_id=order_id, account=account, event=event)
+            pipeline.publish(EVENTS_CHANNEL, message.model_dump_json())
         try:
-            await self._redis.publish(EVENTS_CHANNEL, message.model_dump_json())
+            await pipeline.execute()
         except (RedisError, OSError) as error:
-            log.warning("event %d of order %s was not relayed: %s", event.seq, order_id, error)
+            log.warning("events of order %s were not relayed: %s", order_id, error)
 
 
 class PublishActivities:
@@ -40,5 +44,5 @@ class PublishActivities:
     async def publish_status(self, request: PublishStatus) -> OrderEvent:
         """Store one event and relay it; answers with the event that stands under its seq."""
         stands = await self._store.append_event(request.order_id, request.event)
-        await self._relay.publish(request.order_id, request.account, stands)
+        await self._relay.publish(request.order_id, request.account, (stands,))
         return stands

@@ -37,5 +37,5 @@ class OrderStore(Protocol):
 class Relay(Protocol):
     """Tells streams about committed events. Best effort: PostgreSQL holds the log."""
 
-    async def publish(self, order_id: str, account: str, event: OrderEvent) -> None:
-        """Announce the event; never raises, a lost announcement is made up for by the reader."""
+    async def publish(self, order_id: str, account: str, events: Sequence[OrderEvent]) -> None:
+        """Announce the events; never raises, a lost announcement is made up for by the reader."""

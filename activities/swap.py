@@ -70,7 +70,7 @@ class SwapActivities:
         if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
             self._in_flight.remove(swap.signature)
             return SwapExecuted(event=stands, outcome=None)
-        await self._relay.publish(terms.order_id, terms.account, stands)
+        await self._relay.publish(terms.order_id, terms.account, (stands,))
         heartbeat = asyncio.create_task(_beat())
         try:
             outcome = await self._outcome(terms, swap)

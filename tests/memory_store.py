@@ -93,6 +93,6 @@ class MemoryRelay:
     def __init__(self) -> None:
         self.announced: defaultdict[str, list[OrderEvent]] = defaultdict(list)
 
-    async def publish(self, order_id: str, account: str, event: OrderEvent) -> None:
-        """Remember the event."""
-        self.announced[order_id].append(event)
+    async def publish(self, order_id: str, account: str, events: Sequence[OrderEvent]) -> None:
+        """Remember the events."""
+        self.announced[order_id].extend(events)

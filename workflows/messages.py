@@ -63,15 +63,6 @@ class ChooseRoute(BaseModel):
     event: OrderEvent
 
 
-class RouteChosen(BaseModel):
-    """The decision and the event that stand: those of an earlier, crashed try where there was one."""
-
-    model_config = _Frozen
-
-    decision: Decision
-    event: OrderEvent
-
-
 class QuoteComparison(BaseModel):
     """Both venues' quotes and what the router would choose, or why it could not."""
 

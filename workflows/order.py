@@ -22,7 +22,7 @@ from workflows.domain.errors import ErrorCode, error_code
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import Fill, OrderEvent, OrderTerms
 from workflows.domain.retry import next_attempt_after
-from workflows.domain.routing import Decision, VenueQuotes
+from workflows.domain.routing import Decision, VenueQuotes, recorded
 from workflows.messages import (
     ChooseRoute,
     ExecuteSwap,
@@ -228,16 +228,17 @@ class OrderWorkflow:
         self._enter("choose route")
         while True:
             event = self._event(Status.BUILDING)
-            chosen = await workflow.execute_local_activity(
+            stands = await workflow.execute_local_activity(
                 steps.choose_route,
                 ChooseRoute(terms=self._terms, venues=self._venues, event=event),
                 start_to_close_timeout=names.WRITE_TIMEOUT,
                 retry_policy=_WRITE_RETRY,
                 summary="best of the quotes",
             )
-            if self._take_up(chosen.event, Status.BUILDING):
-                self._decision = chosen.decision
-                return chosen.decision
+            if self._take_up(stands, Status.BUILDING):
+                # Read back from the event: where a crashed try had recorded a decision, that one stands.
+                self._decision = recorded(stands.data)
+                return self._decision
 
     async def _prepare(self, decision: Decision) -> PreparedSwap:
         self._enter("prepare swap")

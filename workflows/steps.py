@@ -12,7 +12,6 @@ from workflows.messages import (
     PrepareSwap,
     PublishStatus,
     QuoteRequest,
-    RouteChosen,
     SwapExecuted,
 )
 
@@ -42,8 +41,8 @@ async def compare_quotes(request: QuoteRequest) -> tuple[VenueQuotes, ...]:
 
 
 @activity.defn
-async def choose_route(request: ChooseRoute) -> RouteChosen:
-    """Choose between the quotes and record the decision.
+async def choose_route(request: ChooseRoute) -> OrderEvent:
+    """Choose between the quotes and record the decision in its event; answers with the event that stands.
 
     Raises ApplicationError typed with an error code, and records nothing, when there is nothing to choose.
     """

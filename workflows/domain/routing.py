@@ -1,6 +1,7 @@
 """Which pool fills the order: quotes of both venues in, one decision with its reasons out. Pure and deterministic."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -110,6 +111,23 @@ class Decision(BaseModel):
     refusals: tuple[PoolRefusal, ...]
     gain_bps: Decimal | None
     why: str
+
+
+def told(decision: Decision, token_out: Token) -> dict[str, Any]:
+    """The decision as data of its event: the main facts, and the whole of it in base units."""
+    route = decision.route
+    return {
+        "kind": route.kind,
+        "pool": route.pool,
+        "quotedOut": token_out.format(route.amount_out),
+        "why": decision.why,
+        "decision": decision.model_dump(mode="json", by_alias=True),
+    }
+
+
+def recorded(data: dict[str, Any]) -> Decision:
+    """The decision back from the data of its event."""
+    return Decision.model_validate(data["decision"])
 
 
 def choose(venues: tuple[VenueQuotes, ...], token_in: Token, token_out: Token) -> Decision:
