@@ -80,6 +80,8 @@ class Executor:
             run = self._machine.run(plan.draft.transaction())
             if plan.stop_beyond_limit(run):
                 self._machine.undo(touched)
+                for address, vault in plan.delegated.items():
+                    self._machine.put(address, vault)
                 run = self._machine.run(plan.draft.transaction())
             if run.error is None:
                 for address, vault in plan.vaults.items():
@@ -185,4 +187,5 @@ class Executor:
     def _delegate(self, plan: Plan, vault: Pubkey, amount: int) -> None:
         current = self._machine.existing(vault)
         plan.vaults.setdefault(vault, current)
-        self._machine.put(vault, with_delegate(current, plan.resolved.payer, amount))
+        plan.delegated[vault] = with_delegate(current, plan.resolved.payer, amount)
+        self._machine.put(vault, plan.delegated[vault])

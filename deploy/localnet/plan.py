@@ -58,7 +58,9 @@ class Plan:
     refused: dict[int, Refused] = field(default_factory=dict)
     # Pool accounts after the swaps so far; they become the cluster's when the transaction succeeds.
     writes: dict[Pubkey, Account | None] = field(default_factory=dict)
-    # What each vault that has a delegate for the time of the run is to be afterwards.
+    # The vaults that pay out, with the delegate that they have for the time of the run.
+    delegated: dict[Pubkey, Account] = field(default_factory=dict)
+    # What they are to be afterwards.
     vaults: dict[Pubkey, Account] = field(default_factory=dict)
 
     @property
