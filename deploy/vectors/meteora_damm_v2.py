@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from solders.instruction import Instruction
 
-from activities.venues.meteora.damm_v2 import KIND, DammV2Pool, Path
+from activities.venues.meteora.damm_v2 import KIND, DammV2Pool
 from activities.venues.meteora.damm_v2_instruction import Form, parse_swap
-from activities.venues.meteora.damm_v2_swap import split_fee
+from activities.venues.meteora.damm_v2_swap import Fill, split_fee
 from activities.venues.pool import Pool, PoolKind, Quote, UserAccounts
 from deploy.vectors.adapter import Adapter, Figure
 from deploy.vectors.files import Case, Json, Scenario
@@ -34,15 +34,15 @@ class MeteoraDammV2(Adapter):
         if event is None:
             return
         assert isinstance(pool, DammV2Pool)
-        assert isinstance(quote.path, Path)
-        split, fill = split_fee(pool.terms, quote.fee), quote.path.fill
-        yield "protocol and referral fee", split.protocol, event["protocol_fee"] + event["referral_fee"]
-        yield "compounding fee", split.compounding, event["compounding_fee"]
-        yield "claimable fee", split.claimable, event["claiming_fee"]
+        fill = quote.path
+        assert isinstance(fill, Fill)
+        protocol, compounding, claimable = split_fee(pool.state, quote.fee)
+        yield "protocol and referral fee", protocol, event["protocol_fee"] + event["referral_fee"]
+        yield "compounding fee", compounding, event["compounding_fee"]
+        yield "claimable fee", claimable, event["claiming_fee"]
         yield "input without transfer fee", fill.amount_in, event["included_fee_input_amount"]
         yield "input without fees", fill.curve_in, event["excluded_fee_input_amount"]
         yield "output with transfer fee", fill.amount_out, event["included_transfer_fee_amount_out"]
-        yield "next sqrt price", quote.path.state.sqrt_price, event["next_sqrt_price"]
 
     def after(self, pool: Pool, quote: Quote, scenario: Scenario, case: Case) -> Pool:
         """The next state, the referral paid where the instruction names one."""

@@ -6,7 +6,8 @@ The quote reads the pool account and the mints alone; the vaults only hold the t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, NamedTuple
+from functools import lru_cache
+from typing import ClassVar
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -14,7 +15,6 @@ from solders.pubkey import Pubkey
 from activities.venues.errors import DecodeError, SwapRefused
 from activities.venues.fetched import fetched, owned_data
 from activities.venues.integers import U64_MAX, require_u64
-from activities.venues.meteora.damm_v2_curve import Range
 from activities.venues.meteora.damm_v2_errors import ERROR_NAMES, refused
 from activities.venues.meteora.damm_v2_instruction import PROGRAM, Form, parse_swap, swap_instruction
 from activities.venues.meteora.damm_v2_state import (
@@ -23,14 +23,20 @@ from activities.venues.meteora.damm_v2_state import (
     MINT_B,
     POOL_SIZE,
     POOL_TAG,
-    VAULT_A,
-    VAULT_B,
     State,
-    Terms,
-    read_pool,
-    write_pool,
+    read_state,
+    write_state,
 )
-from activities.venues.meteora.damm_v2_swap import COMPOUNDING, Fill, Venue, split_fee, tracked
+from activities.venues.meteora.damm_v2_swap import (
+    COMPOUNDING,
+    Fill,
+    buy,
+    referral_fee,
+    require_settles,
+    sell,
+    settled,
+    tracked,
+)
 from activities.venues.mint import Mint, decode_mint
 from activities.venues.pool import (
     AccountFilter,
@@ -55,14 +61,6 @@ _COMPUTE_UNITS = 45_000
 _COMPUTE_UNITS_LIMITED = 60_000
 
 
-class Path(NamedTuple):
-    """The record of a quote: what moved, and the state that it leaves."""
-
-    fill: Fill
-    state: State
-    limited: bool
-
-
 @dataclass(slots=True)
 class DammV2Pool(Pool):
     """A DAMM v2 pool."""
@@ -72,7 +70,6 @@ class DammV2Pool(Pool):
     mint_b: Mint
     vault_a: Pubkey
     vault_b: Pubkey
-    terms: Terms
     state: State
 
     def quote(self, swap: Swap, clock: Clock, single: bool = True) -> Quote:
@@ -81,27 +78,23 @@ class DammV2Pool(Pool):
         `single` says that the instruction lists the instructions sysvar, from which the program sees that
         it is the only swap of its transaction: it asks for that where the rate limiter applies.
         """
-        amount, limit, terms = swap.amount, swap.limit, self.terms
+        amount, limit, a_to_b = swap.amount, swap.limit, swap.a_to_b
         require_u64("amount", amount)
-        point = self._point(clock)
-        if terms.status != 0 or point < terms.activation_point:
-            raise refused("PoolDisabled")
-        state = tracked(terms, self.state)
+        state, point = self._touched(clock)
         if amount == 0:
             raise refused("AmountIsZero")
-        limited = terms.base_fee.limits(swap.a_to_b, point, terms.activation_point)
+        limited = state.base_fee.limits(a_to_b, point, state.activation_point)
         if limited and not single:
             raise refused("FailToValidateSingleSwapInstruction")
-        if terms.collect_mode > COMPOUNDING:
+        if state.collect_mode > COMPOUNDING:
             raise refused("TypeCastFailed")
-        mint_in, mint_out = (self.mint_a, self.mint_b) if swap.a_to_b else (self.mint_b, self.mint_a)
+        mint_in, mint_out = (self.mint_a, self.mint_b) if a_to_b else (self.mint_b, self.mint_a)
         epoch = clock.epoch
-        venue = Venue(terms, state, swap.a_to_b, point, limited)
         if swap.mode is Mode.EXACT_OUT:
             gross_out = mint_out.gross_up(amount, epoch)
             if gross_out > U64_MAX:
                 raise refused("MathOverflow")
-            fill = venue.buy(gross_out)
+            fill = buy(state, a_to_b, gross_out, point, limited)
             amount_in, amount_out = mint_in.gross_up(fill.amount_in, epoch), amount
             if amount_in > U64_MAX:
                 raise refused("MathOverflow")
@@ -112,7 +105,7 @@ class DammV2Pool(Pool):
             received = amount - mint_in.fee(amount, epoch)
             if received == 0:
                 raise refused("AmountIsZero")
-            fill = venue.sell(received, partly)
+            fill = sell(state, a_to_b, received, point, limited, partly)
             if fill.amount_in == 0:
                 raise refused("AmountIsZero")
             amount_in = amount
@@ -124,7 +117,7 @@ class DammV2Pool(Pool):
                 amount_in = mint_in.gross_up(fill.amount_in, epoch)
                 if amount_in > U64_MAX:
                     raise refused("MathOverflow")
-        path = Path(fill, venue.settled(fill, clock.unix_timestamp & U64_MAX), limited)
+        require_settles(state, fill, clock.unix_timestamp & U64_MAX)
         return Quote(
             swap,
             amount_in,
@@ -135,46 +128,32 @@ class DammV2Pool(Pool):
             amount_in - fill.amount_in,
             fill.amount_out - amount_out,
             0,
-            path,
+            fill,
         )
 
-    def _point(self, clock: Clock) -> int:
-        kind = self.terms.activation_type
-        if kind == _BY_SLOT:
-            return clock.slot
-        if kind == _BY_TIME:
-            # The program casts the clock's signed seconds to u64.
-            return clock.unix_timestamp & U64_MAX
-        raise refused("InvalidActivationType")
+    def _touched(self, clock: Clock) -> tuple[State, int]:
+        """The state with tracked reserves, and the pool's point in time; refused while it takes no swaps."""
+        state = self.state
+        point = _point(state, clock)
+        if state.status != 0 or point < state.activation_point:
+            raise refused("PoolDisabled")
+        return state if state.layout_version == 1 else tracked(state), point
 
     def after(self, quote: Quote, clock: Clock, referral: bool = False) -> "DammV2Pool":
         """The pool after `quote`; a `referral` is paid from the protocol's part of the fee."""
-        path = quote.path
-        assert isinstance(path, Path)
-        state, fill = path.state, path.fill
-        if referral:
-            paid = self._referral_fee(fill)
-            if fill.a_to_b or fill.fee_on_input:
-                state = state._replace(protocol_b=state.protocol_b - paid)
-            else:
-                state = state._replace(protocol_a=state.protocol_a - paid)
-        return replace(self, state=state)
-
-    def _referral_fee(self, fill: Fill) -> int:
-        return split_fee(self.terms, fill.fee).protocol * self.terms.referral_percent // 100
+        state, _ = self._touched(clock)
+        return replace(self, state=settled(state, _fill(quote), clock.unix_timestamp & U64_MAX, referral))
 
     def writes(self, accounts: Accounts) -> dict[Pubkey, bytes]:
         """The pool account with this state."""
         (account,) = fetched(_NAME, accounts, self.address)
         data = bytearray(owned_data(_NAME, "pool", account, PROGRAM, POOL_SIZE))
-        write_pool(data, self.state)
+        write_state(data, self.state)
         return {self.address: bytes(data)} if data != account.data else {}
 
     def transfers(self, quote: Quote, user: UserAccounts, referral: Pubkey | None = None) -> Sequence[TokenTransfer]:
         """Input to its vault, output from the other, then a referral's part from the vault of the fee."""
-        path = quote.path
-        assert isinstance(path, Path)
-        fill, swap = path.fill, quote.swap
+        fill, swap = _fill(quote), quote.swap
         into, out_of = (self.vault_a, self.vault_b) if swap.a_to_b else (self.vault_b, self.vault_a)
         moved = [
             TokenTransfer(user.source, into, self.mint_in(swap), quote.amount_in),
@@ -182,40 +161,54 @@ class DammV2Pool(Pool):
         ]
         if referral is not None:
             vault, mint = (into, self.mint_in(swap)) if fill.fee_on_input else (out_of, self.mint_out(swap))
-            moved.append(TokenTransfer(vault, referral, mint, self._referral_fee(fill)))
+            moved.append(TokenTransfer(vault, referral, mint, referral_fee(self.state, fill)))
         return moved
 
     def instruction(self, quote: Quote, limit: int, user: UserAccounts, form: Form | None = None) -> Instruction:
         """`swap2` without referral, with the instructions sysvar where it is needed, or in another `form`."""
         require_u64("limit", limit)
-        path = quote.path
-        assert isinstance(path, Path)
-        form = form or Form(introspected=path.limited)
+        form = form or Form(introspected=_fill(quote).limited)
         return swap_instruction(self, (self.vault_a, self.vault_b), quote.swap, limit, user, form)
 
     def spot_price(self) -> Fraction:
-        """The square of the stored price; for a compounding pool the ratio of its reserves."""
-        if self.terms.collect_mode == COMPOUNDING:
-            return Fraction(self.state.reserve_b, self.state.reserve_a) if self.state.reserve_a else Fraction(0)
-        return Fraction(self.state.sqrt_price**2, 1 << 128)
+        """The square of the stored price; for a compounding pool the ratio of its reserves, 0 when empty."""
+        state = self.state
+        if state.collect_mode == COMPOUNDING:
+            return Fraction(state.reserve_b, state.reserve_a) if state.reserve_a else Fraction(0)
+        return Fraction(state.range.sqrt_price**2, 1 << 128)
 
     def reserves(self) -> tuple[int, int]:
         """What lies between the price and the edges of the range; a compounding pool's reserves."""
-        terms, state = self.terms, self.state
-        if terms.collect_mode == COMPOUNDING:
+        state = self.state
+        if state.collect_mode == COMPOUNDING:
             return state.reserve_a, state.reserve_b
         try:
-            return Range(terms.lowest, terms.highest, state.sqrt_price, terms.liquidity).reserves(up=False)
+            return state.range.reserves(up=False)
         except SwapRefused:
             return 0, 0
 
     def unavailable(self, clock: Clock) -> str | None:
         """`paused`, `not_open`, or `empty`."""
-        if self.terms.status != 0:
+        if self.state.status != 0:
             return "paused"
-        if self._point(clock) < self.terms.activation_point:
+        if _point(self.state, clock) < self.state.activation_point:
             return "not_open"
         return None if any(self.reserves()) else "empty"
+
+
+def _point(state: State, clock: Clock) -> int:
+    if state.activation_type == _BY_SLOT:
+        return clock.slot
+    if state.activation_type == _BY_TIME:
+        # The program casts the clock's signed seconds to u64.
+        return clock.unix_timestamp & U64_MAX
+    raise refused("InvalidActivationType")
+
+
+def _fill(quote: Quote) -> Fill:
+    fill = quote.path
+    assert isinstance(fill, Fill)
+    return fill
 
 
 class DammV2Kind(PoolKind):
@@ -240,23 +233,21 @@ class DammV2Kind(PoolKind):
         """The pool and its mints."""
         if address not in known:
             return (address,)
-        data = _pool_data(address, known)
-        return address, Pubkey(data[MINT_A:MINT_B]), Pubkey(data[MINT_B:VAULT_A])
+        mint_a, mint_b, _, _ = _keys(_pool_data(address, known))
+        return address, mint_a, mint_b
 
     def decode(self, address: Pubkey, accounts: Accounts) -> DammV2Pool:
         """Decode the pool and its mints."""
         data = _pool_data(address, accounts)
-        mint_a, mint_b = Pubkey(data[MINT_A:MINT_B]), Pubkey(data[MINT_B:VAULT_A])
+        mint_a, mint_b, vault_a, vault_b = _keys(data)
         mint_a_account, mint_b_account = fetched(_NAME, accounts, mint_a, mint_b)
-        terms, state = read_pool(data)
         return DammV2Pool(
             address,
             decode_mint(mint_a, mint_a_account),
             decode_mint(mint_b, mint_b_account),
-            Pubkey(data[VAULT_A:VAULT_B]),
-            Pubkey(data[VAULT_B:KEYS_END]),
-            terms,
-            state,
+            vault_a,
+            vault_b,
+            read_state(data),
         )
 
     def parse(self, instruction: Instruction) -> SwapCall | None:
@@ -271,6 +262,17 @@ def _pool_data(address: Pubkey, accounts: Accounts) -> bytes:
     if data[:8] != POOL_TAG:
         raise DecodeError(_NAME, "pool", 0, "not a Pool")
     return data
+
+
+def _keys(data: bytes) -> tuple[Pubkey, ...]:
+    """Mint A and B, vault A and B."""
+    return _read_keys(data[MINT_A:KEYS_END])
+
+
+# A pool's keys never change, and building them takes a quarter of a decode.
+@lru_cache(maxsize=4096)
+def _read_keys(data: bytes) -> tuple[Pubkey, ...]:
+    return tuple(Pubkey(data[start : start + 32]) for start in range(0, len(data), 32))
 
 
 KIND = DammV2Kind()

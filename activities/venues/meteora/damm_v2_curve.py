@@ -22,41 +22,61 @@ class Range(NamedTuple):
 
     def sell(self, a_to_b: bool, amount: int) -> tuple[int, int]:
         """Output and next sqrt price for all of `amount`; refused outside the range."""
-        after = self._price_after_input(a_to_b, amount)
-        self._require_inside(a_to_b, after)
-        return self._output(a_to_b, after), after
+        lowest, highest, price, liquidity = self
+        if price == 0 or liquidity == 0:
+            raise SwapRefused("no_liquidity")
+        if a_to_b:
+            after = -(-liquidity * price // (liquidity + amount * price))
+            if after < lowest:
+                raise refused("PriceRangeViolation")
+            output = liquidity * (price - after) >> 128
+        else:
+            after = price + (amount << 128) // liquidity
+            if after > U128_MAX:
+                raise refused("TypeCastFailed")
+            if after > highest:
+                raise refused("PriceRangeViolation")
+            output = liquidity * (after - price) // (after * price)
+        if output > U64_MAX:
+            raise refused("MathOverflow")
+        return output, after
 
     def sell_up_to(self, a_to_b: bool, amount: int) -> tuple[int, int, int]:
         """Output, next sqrt price, and what of `amount` is left over at the edge of the range."""
-        price, liquidity = self.sqrt_price, self.liquidity
+        lowest, highest, price, liquidity = self
         if a_to_b:
-            most, edge = amount_a(self.lowest, price, liquidity, up=True), self.lowest
+            edge, most = lowest, amount_a(lowest, price, liquidity, up=True)
         else:
-            most, edge = amount_b(price, self.highest, liquidity, up=True), self.highest
-        if amount >= most:
-            return self._output(a_to_b, edge), edge, amount - most
-        after = self._price_after_input(a_to_b, amount)
-        return self._output(a_to_b, after), after, 0
+            edge, most = highest, amount_b(price, highest, liquidity, up=True)
+        if amount < most:
+            return *self.sell(a_to_b, amount), 0
+        output = amount_b(edge, price, liquidity, up=False) if a_to_b else amount_a(price, edge, liquidity, up=False)
+        if output > U64_MAX:
+            raise refused("MathOverflow")
+        return output, edge, amount - most
 
     def buy(self, a_to_b: bool, amount: int) -> tuple[int, int]:
         """Input and next sqrt price for an output of `amount`; refused outside the range."""
-        price, liquidity = self.sqrt_price, self.liquidity
-        self._require_live()
+        lowest, highest, price, liquidity = self
+        if price == 0 or liquidity == 0:
+            raise SwapRefused("no_liquidity")
         if a_to_b:
             after = price - -(-(amount << 128) // liquidity)
             if after < 0:
                 raise refused("MathOverflow")
-        elif amount:
+            if after < lowest:
+                raise refused("PriceRangeViolation")
+            needed = amount_a(after, price, liquidity, up=True)
+        else:
             left = liquidity - amount * price
             if left <= 0:
                 raise refused("MathOverflow")
             after = -(-liquidity * price // left)
             if after > U128_MAX:
                 raise refused("TypeCastFailed")
-        else:
-            after = price
-        self._require_inside(a_to_b, after)
-        needed = amount_a(after, price, liquidity, up=True) if a_to_b else amount_b(price, after, liquidity, up=True)
+            if after > highest:
+                raise refused("PriceRangeViolation")
+            needed = amount_b(price, after, liquidity, up=True)
         if needed > U64_MAX:
             raise refused("MathOverflow")
         return needed, after
@@ -67,31 +87,6 @@ class Range(NamedTuple):
             amount_a(self.sqrt_price, self.highest, self.liquidity, up),
             amount_b(self.lowest, self.sqrt_price, self.liquidity, up),
         )
-
-    def _price_after_input(self, a_to_b: bool, amount: int) -> int:
-        self._require_live()
-        price, liquidity = self.sqrt_price, self.liquidity
-        if a_to_b:
-            return -(-liquidity * price // (liquidity + amount * price))
-        after = price + (amount << 128) // liquidity
-        if after > U128_MAX:
-            raise refused("TypeCastFailed")
-        return after
-
-    def _output(self, a_to_b: bool, after: int) -> int:
-        price, liquidity = self.sqrt_price, self.liquidity
-        output = amount_b(after, price, liquidity, up=False) if a_to_b else amount_a(price, after, liquidity, up=False)
-        if output > U64_MAX:
-            raise refused("MathOverflow")
-        return output
-
-    def _require_live(self) -> None:
-        if self.sqrt_price == 0 or self.liquidity == 0:
-            raise SwapRefused("no_liquidity")
-
-    def _require_inside(self, a_to_b: bool, after: int) -> None:
-        if after < self.lowest if a_to_b else after > self.highest:
-            raise refused("PriceRangeViolation")
 
 
 class Product(NamedTuple):

@@ -18,6 +18,10 @@ _ONE = 1 << 64
 # The dynamic fee's scale: volatility and bin step are in basis points, so their squared product is over 1e20.
 _VARIABLE_SCALE = 100_000_000_000
 
+# The program's limits for sqrt prices (MIN_SQRT_PRICE, MAX_SQRT_PRICE).
+_LOWEST_PRICE, _HIGHEST_PRICE = 4_295_048_016, 79_226_673_521_066_979_257_578_248_091
+_LEAST_BIN_STEP_Q64 = _ONE // 100_000
+
 TIME_LINEAR, TIME_EXPONENTIAL, RATE_LIMITER, CAP_LINEAR, CAP_EXPONENTIAL = range(5)
 
 
@@ -173,13 +177,29 @@ class DynamicFee(NamedTuple):
 
     def rate(self) -> int:
         """The rate on top of the base fee, from the stored volatility."""
-        squared = (self.accumulator * self.bin_step) ** 2
+        volatility = self.accumulator * self.bin_step
+        if volatility > U128_MAX:
+            raise refused("MathOverflow")
+        squared = volatility * volatility
         if squared > U128_MAX:
-            raise refused("MathOverflow" if self.accumulator * self.bin_step > U128_MAX else "TypeCastFailed")
+            raise refused("TypeCastFailed")
         scaled = squared * self.control + _VARIABLE_SCALE - 1
         if scaled > U128_MAX:
             raise refused("MathOverflow")
         return scaled // _VARIABLE_SCALE
+
+    def moves(self, sqrt_price: int) -> bool:
+        """Whether `moved` to that price surely succeeds, so that a quote need not compute it.
+
+        Within the program's price limits, ratios stay under 2^128; with a bin step of at least that of one
+        tenth of a basis point, and volatility of 64 bits, no product overflows.
+        """
+        return (
+            self.bin_step_q64 >= _LEAST_BIN_STEP_Q64
+            and self.accumulator <= U64_MAX >= self.reference
+            and _LOWEST_PRICE <= sqrt_price <= _HIGHEST_PRICE
+            and _LOWEST_PRICE <= self.sqrt_price_reference <= _HIGHEST_PRICE
+        )
 
     def moved(self, before: int, after: int, now: int) -> "DynamicFee":
         """The state after a swap from one sqrt price to another: references first, then the volatility."""

@@ -3,14 +3,16 @@
 Layout: `state/pool.rs` and `state/fee.rs` of MeteoraAg/damm-v2; 1,112 bytes with the discriminator.
 """
 
+from dataclasses import dataclass
 from struct import Struct
-from typing import NamedTuple
 
+from activities.venues.meteora.damm_v2_curve import Range
 from activities.venues.meteora.damm_v2_fees import BaseFee, DynamicFee
 
 POOL_SIZE = 1112
 POOL_TAG = bytes.fromhex("f19a6d0411b16dbc")
-MINT_A, MINT_B, VAULT_A, VAULT_B, KEYS_END = 168, 200, 232, 264, 296
+# Mint A and B, vault A and B lie together.
+MINT_A, MINT_B, KEYS_END = 168, 200, 296
 
 # Base fee; protocol, referral and compounding shares; dynamic fee flag; initial price; liquidity; protocol
 # fees owed; lowest, highest and current price; activation point and type, status, collect fee mode, fee
@@ -26,37 +28,34 @@ _RESERVES, _RESERVES_OFFSET = Struct("<QQB"), 680
 _LOW = 2**64 - 1
 
 
-class Terms(NamedTuple):
-    """What a swap leaves as it is; prices are Q64.64 square roots, shares as stored."""
+@dataclass(slots=True)
+class State:
+    """A pool as a swap reads it; percentages and basis points are shares of the fee.
+
+    A swap changes the range's price, the protocol fees owed, the tracked reserves with their layout version,
+    and the dynamic fee.
+    """
 
     base_fee: BaseFee
     protocol_percent: int
     referral_percent: int
     compounding_bps: int
     initial_sqrt_price: int
-    liquidity: int
-    lowest: int
-    highest: int
+    range: Range
     activation_point: int
     activation_type: int
     status: int
     collect_mode: int
     fee_version: int
-
-
-class State(NamedTuple):
-    """What a swap changes; the protocol fees are those owed, the reserves those that the pool tracks."""
-
     protocol_a: int
     protocol_b: int
-    sqrt_price: int
     reserve_a: int
     reserve_b: int
     layout_version: int
     dynamic: DynamicFee | None
 
 
-def read_pool(data: bytes) -> tuple[Terms, State]:
+def read_state(data: bytes) -> State:
     """Read the pool from exactly `POOL_SIZE` bytes."""
     (
         cliff,
@@ -68,17 +67,17 @@ def read_pool(data: bytes) -> tuple[Terms, State]:
         referral_percent,
         compounding_bps,
         has_dynamic,
-        initial_low,
+        initial,
         initial_high,
-        liquidity_low,
+        liquidity,
         liquidity_high,
         protocol_a,
         protocol_b,
-        lowest_low,
+        lowest,
         lowest_high,
-        highest_low,
+        highest,
         highest_high,
-        price_low,
+        price,
         price_high,
         activation_point,
         activation_type,
@@ -89,43 +88,69 @@ def read_pool(data: bytes) -> tuple[Terms, State]:
         reserve_b,
         layout_version,
     ) = _POOL.unpack(data)
-    terms = Terms(
+    return State(
         BaseFee(cliff, mode, steps, timing, factor),
         protocol_percent,
         referral_percent,
         compounding_bps,
-        initial_high << 64 | initial_low,
-        liquidity_high << 64 | liquidity_low,
-        lowest_high << 64 | lowest_low,
-        highest_high << 64 | highest_low,
+        initial_high << 64 | initial,
+        Range(
+            lowest_high << 64 | lowest,
+            highest_high << 64 | highest,
+            price_high << 64 | price,
+            liquidity_high << 64 | liquidity,
+        ),
         activation_point,
         activation_type,
         status,
         collect_mode,
         fee_version,
+        protocol_a,
+        protocol_b,
+        reserve_a,
+        reserve_b,
+        layout_version,
+        _read_dynamic(data) if has_dynamic else None,
     )
-    dynamic = _read_dynamic(data) if has_dynamic else None
-    sqrt_price = price_high << 64 | price_low
-    return terms, State(protocol_a, protocol_b, sqrt_price, reserve_a, reserve_b, layout_version, dynamic)
 
 
 def _read_dynamic(data: bytes) -> DynamicFee:
-    *parameters, step, step_high, price, price_high, volatility, volatility_high, reference, reference_high = (
-        _DYNAMIC.unpack_from(data, _DYNAMIC_OFFSET)
-    )
+    (
+        max_accumulator,
+        control,
+        bin_step,
+        filter_period,
+        decay_period,
+        reduction,
+        last_update,
+        step,
+        step_high,
+        price,
+        price_high,
+        accumulator,
+        accumulator_high,
+        reference,
+        reference_high,
+    ) = _DYNAMIC.unpack_from(data, _DYNAMIC_OFFSET)
     return DynamicFee(
-        *parameters,
-        bin_step_q64=step_high << 64 | step,
-        sqrt_price_reference=price_high << 64 | price,
-        accumulator=volatility_high << 64 | volatility,
-        reference=reference_high << 64 | reference,
+        max_accumulator,
+        control,
+        bin_step,
+        filter_period,
+        decay_period,
+        reduction,
+        last_update,
+        step_high << 64 | step,
+        price_high << 64 | price,
+        accumulator_high << 64 | accumulator,
+        reference_high << 64 | reference,
     )
 
 
-def write_pool(data: bytearray, state: State) -> None:
+def write_state(data: bytearray, state: State) -> None:
     """Write what a swap changes into a pool account's bytes."""
     _PROTOCOL_FEES.pack_into(data, _PROTOCOL_FEES_OFFSET, state.protocol_a, state.protocol_b)
-    _SQRT_PRICE.pack_into(data, _SQRT_PRICE_OFFSET, *_halves(state.sqrt_price))
+    _SQRT_PRICE.pack_into(data, _SQRT_PRICE_OFFSET, *_halves(state.range.sqrt_price))
     _RESERVES.pack_into(data, _RESERVES_OFFSET, state.reserve_a, state.reserve_b, state.layout_version)
     dynamic = state.dynamic
     if dynamic is not None:
