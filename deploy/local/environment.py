@@ -54,7 +54,8 @@ def engine_environment(settings: StackSettings) -> dict[str, str]:
             "ORDER_ENGINE_LOCALNET_SLOT_MS": str(settings.localnet_slot_ms),
         }
         if settings.localnet_genesis is not None:
-            environment["ORDER_ENGINE_LOCALNET_GENESIS"] = str(settings.localnet_genesis)
+            genesis = str(settings.localnet_genesis)
+            environment |= {"ORDER_ENGINE_LOCALNET_GENESIS": genesis, "ORDER_ENGINE_TOKEN_LIST": genesis}
     return environment
 
 
