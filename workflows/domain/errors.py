@@ -36,6 +36,7 @@ class ErrorCode(StrEnum):
     AMOUNT_TOO_LARGE = "amount_too_large"
     WALLET_UNKNOWN = "wallet_unknown"
     ENGINE_UNAVAILABLE = "engine_unavailable"
+    ACCEPTANCE_UNKNOWN = "acceptance_unknown"
     INTERNAL_ERROR = "internal_error"
     QUOTE_UNAVAILABLE = "quote_unavailable"
     QUOTE_TIMEOUT = "quote_timeout"
@@ -78,6 +79,9 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.AMOUNT_TOO_LARGE: Row(422, Retry.NEVER, "Send a smaller amount."),
     ErrorCode.WALLET_UNKNOWN: Row(422, Retry.NEVER, "Name a wallet that the engine holds a key for."),
     ErrorCode.ENGINE_UNAVAILABLE: Row(503, Retry.NEVER, "Nothing was created; repeat after Retry-After seconds."),
+    ErrorCode.ACCEPTANCE_UNKNOWN: Row(
+        503, Retry.NEVER, "The order may exist: look it up by its orderId before you send another."
+    ),
     ErrorCode.INTERNAL_ERROR: Row(500, Retry.NEVER, "Report the problem with its instance id."),
     ErrorCode.QUOTE_UNAVAILABLE: Row(503, Retry.AGAIN, "No venue could be read; try again."),
     ErrorCode.QUOTE_TIMEOUT: Row(504, Retry.AGAIN, "The venue did not answer in time; try again."),

@@ -1,5 +1,6 @@
 """Money: tokens and amounts. Integers in base units inside, decimal strings at the edges, never float."""
 
+import re
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from typing import Annotated, Self
 
@@ -8,8 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 # SPL token amounts are u64.
 MAX_BASE_UNITS = 2**64 - 1
 
-# Enough digits for any u64 at any number of decimals; a local context so that no caller's context rounds money.
-_EXACT = Context(prec=60)
+# Enough digits for any u64 at any number of decimals, and for any text that is parsed; a local context so that no
+# caller's context rounds money.
+_EXACT = Context(prec=100)
+
+# Decimal itself also takes infinity, underscores, spaces around the number and the digits of other scripts.
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 # An integer of base units that travels as a string in JSON: browsers (the Temporal Web UI too) lose digits beyond 2^53.
 BaseUnits = Annotated[int, Field(ge=0), PlainSerializer(str, return_type=str, when_used="json")]
@@ -41,16 +46,18 @@ class Token(BaseModel):
         """
         if len(text) > 80:
             raise AmountError("amount_invalid", "an amount has at most 80 characters")
+        if not _DECIMAL.fullmatch(text):
+            raise AmountError("amount_invalid", f"{text!r} is not a decimal number")
         try:
             value = Decimal(text)
         except InvalidOperation:
-            raise AmountError("amount_invalid", f"{text!r} is not a decimal number") from None
-        if not value.is_finite():
-            raise AmountError("amount_invalid", f"{text!r} is not a finite number")
+            raise AmountError("amount_invalid", f"{text!r} has an exponent out of all bounds") from None
         if value <= 0:
             raise AmountError("amount_not_positive", "the amount must be greater than zero")
         if value.adjusted() + self.decimals > 20:
             raise AmountError("amount_too_large", f"the amount exceeds what {self.symbol} can represent")
+        if value.adjusted() + self.decimals < 0:
+            raise AmountError("amount_too_precise", f"{self.symbol} has {self.decimals} decimals")
         units = value.scaleb(self.decimals, _EXACT)
         if units != units.to_integral_value(ROUND_DOWN):
             raise AmountError("amount_too_precise", f"{self.symbol} has {self.decimals} decimals")
