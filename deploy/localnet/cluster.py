@@ -24,7 +24,7 @@ _PROGRAM_DATA = (2).to_bytes(4, "little")
 def open_cluster(settings: LocalnetSettings) -> Ledger:
     """The cluster of the data directory; account dumps that it does not hold yet are loaded into it.
 
-    Raises GenesisError on unusable files, OSError and sqlite3.Error on an unusable data directory.
+    Raises GenesisError on unusable files, LedgerInUse, OSError and sqlite3.Error on an unusable data directory.
     """
     store = Store(settings.data_dir / "ledger.sqlite")
     known = store.value("genesis_hash")

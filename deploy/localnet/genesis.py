@@ -12,10 +12,17 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from solders.pubkey import Pubkey
 
+from activities.venues.mint import NATIVE_MINT
 from activities.venues.pool import Account
 from deploy.localnet.pools import amm_v4, clmm, cpmm, damm_v1, damm_v2, dlmm
 from deploy.localnet.pools.spec import Built, PoolSpec, Token
-from deploy.localnet.tokens import associated_address, mint_account, token_account
+from deploy.localnet.tokens import (
+    associated_address,
+    mint_account,
+    read_token_account,
+    token_account,
+    with_supply,
+)
 
 LAMPORTS_PER_SOL = 10**9
 _BUILDERS: dict[str, Callable[[PoolSpec], Built]] = {
@@ -39,9 +46,15 @@ def _pubkey(value: object) -> Pubkey:
         raise ValueError(f"not an address: {value}") from error
 
 
+def _no_float(value: object) -> object:
+    if isinstance(value, float):
+        raise ValueError(f"write the amount as a string, not as the float {value}")
+    return value
+
+
 Address = Annotated[Pubkey, BeforeValidator(_pubkey)]
 # Decimal amounts are written as strings, so that no float is between the file and the chain.
-Amount = Annotated[Decimal, Field(ge=0, strict=False)]
+Amount = Annotated[Decimal, BeforeValidator(_no_float), Field(ge=0)]
 
 
 class _Model(BaseModel):
@@ -107,7 +120,18 @@ class Genesis:
                 if built[address] != accounts[address]:
                     raise GenesisError(f"{self._path}: two pools need account {address} in different states: {model}")
             accounts |= built
+        self._set_supplies(accounts)
         return accounts
+
+    def _set_supplies(self, accounts: dict[Pubkey, Account]) -> None:
+        """Let each mint's supply be what all token accounts hold together."""
+        supplies = {token.mint: 0 for token in self._tokens.values() if token.mint != NATIVE_MINT}
+        for account in accounts.values():
+            holding = read_token_account(account)
+            if holding is not None and holding.mint in supplies:
+                supplies[holding.mint] += holding.amount
+        for mint, supply in supplies.items():
+            accounts[mint] = with_supply(accounts[mint], supply)
 
     def _wallet(self, owner: Pubkey, balances: dict[str, Decimal]) -> Built:
         accounts: Built = {}

@@ -22,10 +22,19 @@ from deploy.localnet.executor import Executor
 from deploy.localnet.machine import Machine
 from deploy.localnet.meta import balances, meta_json
 from deploy.localnet.plan import Execution
-from deploy.localnet.slots import MAX_BLOCKHASH_AGE, REMEMBERED_BLOCKHASHES, Commitment, SlotClock
+from deploy.localnet.slots import (
+    FIRST_SLOT,
+    MAX_BLOCKHASH_AGE,
+    REMEMBERED_BLOCKHASHES,
+    Commitment,
+    SlotClock,
+)
 from deploy.localnet.store import Landed, Status, Store
 from deploy.localnet.swaps import Refused
-from deploy.localnet.transactions import LookupFailed, Resolved, WireTransaction, resolve
+from deploy.localnet.transactions import LOOKUP_TABLES, LookupFailed, Resolved, WireTransaction, resolve
+
+# How many slots back a lookup table may refer when it is made.
+_SLOT_HASHES = 150
 
 
 class Simulated(NamedTuple):
@@ -108,16 +117,15 @@ class Ledger:
 
     def refusal(self, transaction: WireTransaction, bank_slot: int) -> str | None:
         """Why a block in `bank_slot` cannot hold the transaction, before anything runs."""
-        if bytes(transaction.signature) in self._recent:
-            return ALREADY_PROCESSED
-        blockhash = bytes(transaction.message.recent_blockhash)
-        return None if self.clock.accepts(blockhash, bank_slot) else BLOCKHASH_NOT_FOUND
+        if not self.clock.accepts(bytes(transaction.message.recent_blockhash), bank_slot):
+            return BLOCKHASH_NOT_FOUND
+        return ALREADY_PROCESSED if bytes(transaction.signature) in self._recent else None
 
     def simulate(self, transaction: WireTransaction) -> Simulated:
         """Run the transaction on the newest state without effect; age and duplicates are not checked."""
-        slot = self._set_time(self.clock.slot())
+        slot = self.clock.slot()
         try:
-            resolved = resolve(transaction.message, self.book, slot)
+            resolved = self._ready(transaction, slot)
         except LookupFailed as failed:
             return Simulated(failed.error, None, None)
         execution = self._executor.simulate(resolved)
@@ -133,9 +141,8 @@ class Ledger:
     def _land(self, transaction: WireTransaction, slot: int, custom_error: int | None) -> None:
         if self.refusal(transaction, slot) is not None or not transaction.signed():
             return
-        self._set_time(slot)
         try:
-            resolved = resolve(transaction.message, self.book, slot)
+            resolved = self._ready(transaction, slot)
         except LookupFailed:
             return
         before = balances(self.machine, resolved)
@@ -165,6 +172,12 @@ class Ledger:
     def _emulated(self, program: Pubkey) -> PoolKind | None:
         return None if program in self.machine.real_programs else kinds.by_program(program)
 
-    def _set_time(self, slot: int) -> int:
+    def _ready(self, transaction: WireTransaction, slot: int) -> Resolved:
+        """Set the machine to `slot` and look up the transaction's accounts; raises LookupFailed."""
         self.machine.set_time(slot, self.clock.unix_time(slot))
-        return slot
+        resolved = resolve(transaction.message, self.book, slot)
+        if LOOKUP_TABLES in resolved.keys:
+            # Making a table takes a recent slot; nothing else reads this list, so it is set only then.
+            recent = range(max(slot - _SLOT_HASHES, FIRST_SLOT), slot)
+            self.machine.set_slot_hashes([(at, self.clock.blockhash(at)) for at in reversed(recent)])
+        return resolved

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import solders.account
 from solders.clock import Clock as ClockSysvar
+from solders.hash import Hash
 from solders.litesvm import LiteSVM
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
@@ -58,6 +59,10 @@ class Machine:
             self.clock = Clock(slot, epoch, unix_timestamp)
             started = unix_timestamp - (slot % SLOTS_PER_EPOCH) * 2 // 5
             self._vm.set_clock(ClockSysvar(slot, started, epoch, epoch + 1, unix_timestamp))
+
+    def set_slot_hashes(self, hashes: list[tuple[int, bytes]]) -> None:
+        """Set the recent slots and their hashes that programs read, newest first."""
+        self._vm.set_slot_hashes([(slot, Hash.from_bytes(value)) for slot, value in hashes])
 
     def account(self, address: Pubkey) -> Account | None:
         """An account as it stands, the machine's own programs and sysvars included."""

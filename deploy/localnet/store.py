@@ -52,6 +52,10 @@ class Landed(NamedTuple):
     meta: str
 
 
+class LedgerInUse(Exception):
+    """Another process has the ledger open, or the file cannot be written."""
+
+
 class Status(NamedTuple):
     """Where a transaction landed and how it ended."""
 
@@ -60,12 +64,17 @@ class Status(NamedTuple):
 
 
 class Store:
-    """The file; every method raises sqlite3.Error when the disk fails."""
+    """The file, for one process at a time: LedgerInUse. Every method raises sqlite3.Error when the disk fails."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db = sqlite3.connect(path, timeout=1, isolation_level=None, check_same_thread=False)
+        try:
+            # Two clusters must not write one ledger.
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            raise LedgerInUse(f"{path}: {error}") from error
         # A killed process loses nothing at NORMAL; only a machine that loses power may lose the last commits.
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)

@@ -18,6 +18,7 @@ _FEE_CONFIG = Struct("<32s32sQQQHQQH")
 _U64 = Struct("<Q")
 ACCOUNT_SIZE = _ACCOUNT.size
 MINT_SIZE = _MINT.size
+_SUPPLY = 36
 _AMOUNT = 64
 _DELEGATE = 72
 _STATE = 108
@@ -61,6 +62,13 @@ def mint_account(
     fee = _FEE_CONFIG.pack(key, key, 0, 0, maximum, basis_points, 0, maximum, basis_points)
     data = data.ljust(_ACCOUNT_TYPE, b"\0") + b"\x01" + _EXTENSION.pack(_TRANSFER_FEE_CONFIG, len(fee)) + fee
     return Account(TOKEN_2022_PROGRAM, rent_exempt(len(data)), data)
+
+
+def with_supply(mint: Account, supply: int) -> Account:
+    """The mint with another supply."""
+    data = bytearray(mint.data)
+    _U64.pack_into(data, _SUPPLY, supply)
+    return Account(mint.owner, mint.lamports, bytes(data))
 
 
 def token_account(mint: Pubkey, owner: Pubkey, amount: int, *, mint_data: Account | None = None) -> Account:

@@ -17,7 +17,7 @@ MAX_WIRE_SIZE = 1_232
 # The most accounts that one transaction may lock (MAX_TX_ACCOUNT_LOCKS).
 _MAX_ACCOUNTS = 128
 COMPUTE_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
-_LOOKUP_TABLES = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
+LOOKUP_TABLES = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 _MEMO_PROGRAMS = frozenset(
     map(
         Pubkey.from_string,
@@ -156,7 +156,7 @@ def _table(account: Account | None, slot: int) -> list[Pubkey]:
     """The addresses that a lookup table account offers in `slot`."""
     if account is None:
         raise LookupFailed("AddressLookupTableNotFound")
-    if account.owner != _LOOKUP_TABLES:
+    if account.owner != LOOKUP_TABLES:
         raise LookupFailed("InvalidAddressLookupTableOwner")
     if len(account.data) < _TABLE.size:
         raise LookupFailed("InvalidAddressLookupTableData")

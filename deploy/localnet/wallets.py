@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 from solders.keypair import Keypair
@@ -15,9 +16,10 @@ def wallet(directory: Path, name: str) -> Keypair:
     path = directory / f"{name}.json"
     if not path.exists():
         directory.mkdir(parents=True, exist_ok=True)
-        keypair = Keypair()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor, unfinished = tempfile.mkstemp(dir=directory)
         with os.fdopen(descriptor, "w") as file:
-            json.dump(list(bytes(keypair)), file)
-        return keypair
+            json.dump(list(bytes(Keypair())), file)
+        # Appears whole or not at all, and never replaces a key.
+        os.link(unfinished, path)
+        os.unlink(unfinished)
     return Keypair.from_bytes(bytes(json.loads(path.read_text())))
