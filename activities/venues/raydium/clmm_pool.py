@@ -22,6 +22,7 @@ from activities.venues.pool import (
     UserAccounts,
 )
 from activities.venues.raydium.clmm_bitmap import ArrayBitmap, extension_address
+from activities.venues.raydium.clmm_dynamic_fee import DynamicFee
 from activities.venues.raydium.clmm_errors import refused
 from activities.venues.raydium.clmm_instruction import Accounts as SwapAccounts
 from activities.venues.raydium.clmm_instruction import legacy_swap, swap_v2
@@ -29,7 +30,6 @@ from activities.venues.raydium.clmm_math import MAX_SQRT_PRICE, MIN_SQRT_PRICE, 
 from activities.venues.raydium.clmm_state import (
     BITMAP,
     RATE_ONE,
-    DynamicFee,
     PoolKeys,
     PoolState,
     Rates,

@@ -1,15 +1,16 @@
-"""The pool and config accounts of Raydium CLMM, and the dynamic fee that a pool may carry.
+"""The pool and config accounts of Raydium CLMM.
 
 Layouts: raydium-clmm `states/pool.rs`, `states/pool_fee.rs` and `states/config.rs` (packed, little-endian).
 """
 
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
 from solders.pubkey import Pubkey
 
 from activities.venues.errors import DecodeError
-from activities.venues.raydium.clmm_errors import refused
+from activities.venues.raydium.clmm_dynamic_fee import DynamicFee
 from activities.venues.raydium.clmm_math import MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK
 
 PROGRAM = "raydium_clmm"
@@ -25,7 +26,10 @@ CONFIG_DISCRIMINATOR = bytes.fromhex("daf42168cbcb2b6f")
 MINT_OFFSETS = (73, 105)
 BITMAP = slice(904, 1032)
 
-_POOL = Struct("<8sx32s32x32s32s32s32s32s2xH16s16si36xQQ64xBB641x32xQQQ8x80s368x")
+_POOL = Struct("<8s227xH16s16si36xQQ64xBB673xQQQ8x80s368x")
+# Config, mints, vaults and observation account.
+_KEYS = Struct("<32s32x32s32s32s32s32s")
+_KEYS_SLICE = slice(9, 233)
 _CONFIG = Struct("<8s35xII2xI60x")
 _DYNAMIC = Struct("<HHHIIiIIQ")
 
@@ -39,13 +43,6 @@ _DYNAMIC_REFERENCES = Struct("<iIIQ")
 
 _NO_DYNAMIC_FEE = bytes(80)
 
-# Raydium pool_fee: the ceiling of base plus dynamic rate, and the scales of volatility and of its control.
-_MAX_DYNAMIC_TOTAL = 100_000
-_VOLATILITY_SCALE = 10_000
-_REDUCTION_ONE = 10_000
-_CONTROL_SCALE = 100_000 * _VOLATILITY_SCALE**2
-_U32_MAX = (1 << 32) - 1
-
 
 class Rates(NamedTuple):
     """A config's rates in millionths: of the amount (trade), and of the trading fee (protocol, fund)."""
@@ -53,46 +50,6 @@ class Rates(NamedTuple):
     protocol: int
     trade: int
     fund: int
-
-
-class DynamicFee(NamedTuple):
-    """A fee that rises with the tick spacings crossed: settings, then what swaps leave behind.
-
-    Periods in seconds, volatilities in ten-thousandths of a spacing, `updated` in Unix seconds.
-    """
-
-    filter_period: int
-    decay_period: int
-    reduction: int
-    control: int
-    max_volatility: int
-    index_reference: int
-    volatility_reference: int
-    volatility: int
-    updated: int
-
-    def referred(self, index: int, now: int) -> "DynamicFee":
-        """The fee with its references as a swap that starts at spacing `index` at `now` finds them."""
-        elapsed = max(now - self.updated, 0)
-        if elapsed < self.filter_period:
-            return self
-        decays = elapsed < self.decay_period
-        # The program narrows the product to 32 bits without a check.
-        reference = self.volatility * self.reduction // _REDUCTION_ONE & _U32_MAX if decays else 0
-        return self._replace(index_reference=index, volatility_reference=reference, updated=now)
-
-    def volatility_at(self, index: int) -> int:
-        """The volatility of trading at spacing `index`."""
-        moved = abs(self.index_reference - index) * _VOLATILITY_SCALE
-        return min(self.volatility_reference + moved, self.max_volatility)
-
-    def total_rate(self, base: int, volatility: int, spacing: int) -> int:
-        """The whole trade fee rate in millionths at `volatility`."""
-        crossed = volatility * spacing
-        if crossed > _U32_MAX:
-            raise refused("CalculateOverflow")
-        dynamic = -(-self.control * crossed * crossed // _CONTROL_SCALE)
-        return min(base + dynamic, _MAX_DYNAMIC_TOTAL)
 
 
 class PoolState(NamedTuple):
@@ -135,7 +92,6 @@ def decode_pool(data: bytes) -> tuple[PoolKeys, PoolState]:
     """Decode a pool account of POOL_SIZE bytes; raises DecodeError on values that no pool can have."""
     (
         discriminator,
-        *keys,
         spacing,
         liquidity,
         sqrt_price,
@@ -170,7 +126,13 @@ def decode_pool(data: bytes) -> tuple[PoolKeys, PoolState]:
         open_time,
         None if dynamic == _NO_DYNAMIC_FEE else DynamicFee._make(_DYNAMIC.unpack_from(dynamic)),
     )
-    return PoolKeys._make(map(Pubkey.from_bytes, keys)), state
+    return _decode_keys(data[_KEYS_SLICE]), state
+
+
+# They never change, and six addresses take longer to make than to find.
+@lru_cache(maxsize=1 << 12)
+def _decode_keys(data: bytes) -> PoolKeys:
+    return PoolKeys._make(map(Pubkey.from_bytes, _KEYS.unpack(data)))
 
 
 def write_pool(data: bytearray, state: PoolState) -> None:
@@ -189,6 +151,8 @@ def write_pool(data: bytearray, state: PoolState) -> None:
         _DYNAMIC_REFERENCES.pack_into(data, _DYNAMIC_OFFSET + 14, *state.dynamic[5:])
 
 
+# Many pools share a config, which hardly ever changes.
+@lru_cache(maxsize=256)
 def decode_config(data: bytes) -> Rates:
     """Decode a config account of CONFIG_SIZE bytes; raises DecodeError when it is none."""
     discriminator, protocol, trade, fund = _CONFIG.unpack(data)

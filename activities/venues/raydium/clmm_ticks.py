@@ -146,7 +146,7 @@ class TickArray:
 class TickArrays:
     """A pool's tick arrays by index, decoded at the first use; `changed` ones stand before the accounts."""
 
-    __slots__ = ("_accounts", "_seen", "changed", "pool", "spacing")
+    __slots__ = ("_accounts", "_pool_bytes", "_seen", "changed", "pool", "spacing")
 
     def __init__(
         self, pool: Pubkey, spacing: int, accounts: Accounts, changed: dict[int, TickArray] | None = None
@@ -155,6 +155,7 @@ class TickArrays:
         self.spacing = spacing
         self.changed = changed or {}
         self._accounts = accounts
+        self._pool_bytes = bytes(pool)
         self._seen: dict[int, TickArray] = dict(self.changed)
 
     def start(self, index: int) -> int:
@@ -173,20 +174,21 @@ class TickArrays:
         array = self._seen.get(index)
         if array is not None:
             return array
-        key = self.address(index)
-        if key not in self._accounts:
-            raise MissingAccounts((key,))
-        account = self._accounts[key]
+        first = index * TICKS_PER_ARRAY * self.spacing
+        key = array_address(self.pool, first)
+        account = self._accounts.get(key)
         if account is None:
-            return None
+            if key in self._accounts:
+                return None
+            raise MissingAccounts((key,))
         data = owned_data(PROGRAM, "tick_array", account, PROGRAM_ID, ARRAY_SIZE)
         discriminator, pool, start = _ARRAY_HEAD.unpack_from(data)
         if discriminator != ARRAY_DISCRIMINATOR:
             raise DecodeError(PROGRAM, "discriminator", 0, "not a tick array")
-        if pool != bytes(self.pool):
+        if pool != self._pool_bytes:
             raise DecodeError(PROGRAM, "pool_id", 8, "a tick array of another pool")
-        if start != self.start(index):
-            raise DecodeError(PROGRAM, "start_tick_index", 40, f"{start} instead of {self.start(index)}")
+        if start != first:
+            raise DecodeError(PROGRAM, "start_tick_index", 40, f"{start} instead of {first}")
         array = self._seen[index] = TickArray(data)
         return array
 

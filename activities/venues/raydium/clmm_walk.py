@@ -13,9 +13,10 @@ from typing import NamedTuple
 from activities.venues.errors import CannotLand, DecodeError, MissingAccounts, VenueError
 from activities.venues.integers import U64_MAX, U128_MAX
 from activities.venues.raydium.clmm_bitmap import ArrayBitmap
+from activities.venues.raydium.clmm_dynamic_fee import SpacingFee
 from activities.venues.raydium.clmm_errors import refused
-from activities.venues.raydium.clmm_math import MAX_TICK, MIN_TICK, sqrt_price_at, tick_at
-from activities.venues.raydium.clmm_state import PROGRAM, RATE_ONE, DynamicFee, PoolState
+from activities.venues.raydium.clmm_math import MAX_TICK, MIN_TICK, sqrt_price_at
+from activities.venues.raydium.clmm_state import PROGRAM, RATE_ONE, PoolState
 from activities.venues.raydium.clmm_ticks import TICK_SIZE, TICKS_OFFSET, TICKS_PER_ARRAY, TickArray, TickArrays
 
 # What a transaction of 1,232 bytes can list, without a lookup table, beside the swap's other 15 accounts,
@@ -76,7 +77,7 @@ class Walk:
     arrays read so far, `dynamic` is the dynamic fee as it stands when the swap starts.
     """
 
-    __slots__ = ("_arrays", "_bitmap", "_down", "_limit", "_on_input", "_rate", "_state", "dynamic", "visited")
+    __slots__ = ("_arrays", "_bitmap", "_down", "_limit", "_rate", "_state", "dynamic", "visited")
 
     def __init__(
         self, state: PoolState, bitmap: ArrayBitmap, arrays: TickArrays, rate: int, down: bool, limit: int, now: int
@@ -87,7 +88,6 @@ class Walk:
         self._rate = rate
         self._down = down
         self._limit = limit
-        self._on_input = state.fee_on_input(down)
         self.visited: list[int] = []
         dynamic = state.dynamic
         self.dynamic = None if dynamic is None else dynamic.referred(state.tick // state.spacing, now)
@@ -98,101 +98,92 @@ class Walk:
         Raises SwapRefused where the liquidity ends, MissingAccounts where the accounts at hand do, and
         CannotLand where no transaction would be large enough.
         """
-        return self._plain() if self.dynamic is None else self._with_dynamic_fee(self.dynamic)
-
-    def _plain(self) -> Iterator[Segment]:
-        price, liquidity = self._state.sqrt_price, self._state.liquidity
-        down, limit, rate, on_input = self._down, self._limit, self._rate, self._on_input
-        for tick, tick_price, net, orders in self._ticks():
-            end = tick_price if (tick_price > limit if down else tick_price < limit) else limit
-            taken, paid, fee = _whole(price, end, liquidity, rate, down, on_input)
-            if end != tick_price:
-                yield _new(Segment, (price, end, liquidity, rate, taken, paid, fee, None, liquidity, False, None, 0))
-                return
-            after = _added(liquidity, net)
-            next_tick = tick - 1 if down else tick
-            yield _new(Segment, (price, end, liquidity, rate, taken, paid, fee, next_tick, after, True, orders, 0))
-            if end == limit:
-                return
-            price, liquidity = end, _possible(after, net)
-
-    def _with_dynamic_fee(self, fee: DynamicFee) -> Iterator[Segment]:
-        price, liquidity, spacing = self._state.sqrt_price, self._state.liquidity, self._state.spacing
-        down, limit, on_input = self._down, self._limit, self._on_input
-        step = -1 if down else 1
-        index = self._state.tick // spacing
-        moves = 0
-        for tick, tick_price, net, orders in self._ticks():
-            target = max(tick_price, limit) if down else min(tick_price, limit)
-            end = None
-            while end != target:
-                moves += 1
-                if moves > MAX_SEGMENTS:
-                    raise CannotLand("TooManySteps")
-                volatility = fee.volatility_at(index)
-                rate = fee.total_rate(self._rate, volatility, spacing)
-                end, next_tick = target, None
-                if liquidity and volatility != fee.max_volatility:
-                    bound = min(max((index if down else index + 1) * spacing, MIN_TICK), MAX_TICK)
-                    bound_price = sqrt_price_at(bound)
-                    if (bound_price > target) if down else (bound_price < target):
-                        end, next_tick = bound_price, bound
-                else:
-                    # At the ceiling, and where nothing trades, the swap passes over spacings.
-                    passed = tick if target == tick_price else tick_at(target)
-                    index = (passed if down else passed - 1) // spacing
-                    volatility = fee.volatility_at(index) if volatility != fee.max_volatility else volatility
-                index += step
-                whole = _whole(price, end, liquidity, rate, down, on_input)
-                if end == tick_price:
-                    after = _added(liquidity, net)
-                    next_tick = tick - 1 if down else tick
-                    yield Segment(price, end, liquidity, rate, *whole, next_tick, after, True, orders, volatility)
-                    liquidity = _possible(after, net)
-                else:
-                    yield Segment(price, end, liquidity, rate, *whole, next_tick, liquidity, False, None, volatility)
-                price = end
-            if target == limit:
-                return
-
-    def _ticks(self) -> Iterator[tuple[int, int, int, Orders | None]]:
-        """Number, square root price, liquidity that joins on crossing, and orders of each tick on the way."""
-        down = self._down
-        spacing = self._state.spacing
-        bitmap = self._bitmap
-        here = self._state.tick
-        index = here // (TICKS_PER_ARRAY * spacing)
-        if bitmap.is_set(index):
-            array = self._read(index)
-            cut = bisect_right(array.slots, (here - self._arrays.start(index)) // spacing)
-            slots = array.slots[:cut][::-1] if down else array.slots[cut:]
-        else:
-            array, index, slots = self._next(index, "InsufficientLiquidityForDirection")
-        while True:
-            data = array.data
-            start = self._arrays.start(index)
+        state, limit, down = self._state, self._limit, self._down
+        spacing, price, liquidity = state.spacing, state.sqrt_price, state.liquidity
+        rate, on_input, volatility = self._rate, state.fee_on_input(down), 0
+        spacings = None
+        if self.dynamic is not None:
+            spacings = SpacingFee(self.dynamic, rate, state.tick, spacing, down)
+        legs = 0
+        for index, array, slots in self._visit():
+            first = index * TICKS_PER_ARRAY * spacing
             for slot in slots:
-                number, low, high, gross_low, gross_high, fresh, part_filled = _TICK.unpack_from(
-                    data, TICKS_OFFSET + TICK_SIZE * slot
+                tick, low, high, gross_low, gross_high, fresh, part_filled = _TICK.unpack_from(
+                    array.data, TICKS_OFFSET + TICK_SIZE * slot
                 )
-                if number != start + slot * spacing:
-                    raise DecodeError(PROGRAM, "tick", TICKS_OFFSET + TICK_SIZE * slot, f"{number} in slot {slot}")
-                tick = number if MIN_TICK <= number <= MAX_TICK else min(max(number, MIN_TICK), MAX_TICK)
-                price = sqrt_price_at(tick)
-                net = low | high << 64 if gross_low or gross_high else 0
-                orders = _orders(index, slot, tick, price, fresh + part_filled, down)
-                yield tick, price, -net if down else net, orders
-            array, index, slots = self._next(index, "LiquidityInsufficient")
+                if tick != first + slot * spacing or not MIN_TICK <= tick <= MAX_TICK:
+                    raise DecodeError(PROGRAM, "tick", TICKS_OFFSET + TICK_SIZE * slot, f"{tick} in slot {slot}")
+                tick_price = sqrt_price_at(tick)
+                end = tick_price if (tick_price > limit if down else tick_price < limit) else limit
+                if spacings is not None:
+                    end_tick = tick if end == tick_price else None
+                    leg = spacings.leg(end, end_tick, liquidity)
+                    while leg.end != end:
+                        legs += 1
+                        if legs > MAX_SEGMENTS:
+                            raise CannotLand("TooManySpacings")
+                        whole = _whole(price, leg.end, liquidity, leg.rate, down, on_input)
+                        yield Segment(
+                            price,
+                            leg.end,
+                            liquidity,
+                            leg.rate,
+                            *whole,
+                            leg.tick,
+                            liquidity,
+                            False,
+                            None,
+                            leg.volatility,
+                        )
+                        price = leg.end
+                        leg = spacings.leg(end, end_tick, liquidity)
+                    rate, volatility = leg.rate, leg.volatility
+                taken, paid, fee = _whole(price, end, liquidity, rate, down, on_input)
+                if end != tick_price:
+                    yield Segment(
+                        price, end, liquidity, rate, taken, paid, fee, None, liquidity, False, None, volatility
+                    )
+                    return
+                after = liquidity
+                if gross_low or gross_high:
+                    net = low | high << 64
+                    after += -net if down else net
+                    if not 0 <= after <= U128_MAX:
+                        after = IMPOSSIBLE
+                unfilled = fresh + part_filled
+                orders = _orders(index, slot, tick, tick_price, unfilled, down) if unfilled else None
+                next_tick = tick - 1 if down else tick
+                yield _new(
+                    Segment,
+                    (price, end, liquidity, rate, taken, paid, fee, next_tick, after, True, orders, volatility),
+                )
+                if end == limit:
+                    return
+                if after == IMPOSSIBLE:
+                    raise refused("LiquiditySubValueErr")
+                price, liquidity = end, after
 
-    def _next(self, index: int, at_the_end: str) -> tuple[TickArray, int, list[int]]:
-        """The next array with ticks in use, its index, and all its slots in order of travel."""
-        found = self._bitmap.next(index, self._down)
-        if found is None:
-            raise refused(at_the_end)
-        array = self._read(found)
-        if not array.slots:
-            raise refused("InvalidTickArray")
-        return array, found, array.slots[::-1] if self._down else array.slots
+    def _visit(self) -> Iterator[tuple[int, TickArray, list[int]]]:
+        """Index, array, and slots in use in order of travel, array by array."""
+        here, down = self._state.tick, self._down
+        width = TICKS_PER_ARRAY * self._state.spacing
+        index = here // width
+        at_the_end = "LiquidityInsufficient"
+        if self._bitmap.is_set(index):
+            array = self._read(index)
+            cut = bisect_right(array.slots, here % width // self._state.spacing)
+            yield index, array, array.slots[:cut][::-1] if down else array.slots[cut:]
+        else:
+            at_the_end = "InsufficientLiquidityForDirection"
+        while True:
+            following = self._bitmap.next(index, down)
+            if following is None:
+                raise refused(at_the_end)
+            index, at_the_end = following, "LiquidityInsufficient"
+            array = self._read(index)
+            if not array.slots:
+                raise refused("InvalidTickArray")
+            yield index, array, array.slots[::-1] if down else array.slots
 
     def _read(self, index: int) -> TickArray:
         if len(self.visited) == MAX_ARRAYS:
@@ -222,10 +213,37 @@ def arrays_from(bitmap: ArrayBitmap, index: int, down: bool, most: int) -> list[
     return found
 
 
-def _orders(array: int, slot: int, tick: int, sqrt_price: int, unfilled: int, down: bool) -> Orders | None:
+def _orders(array: int, slot: int, tick: int, sqrt_price: int, unfilled: int, down: bool) -> Orders:
     """The orders on a tick for a swap in the direction, which pays the price rounded in their favour."""
-    if not unfilled:
-        return None
+    if unfilled > U64_MAX:
+        raise refused("CalculateOverflow")
+    square = sqrt_price * sqrt_price
+    return Orders(array, slot, tick, unfilled, square >> 64 if down else -(-square >> 64))
+
+
+def _whole(start: int, end: int, liquidity: int, rate: int, down: bool, on_input: bool) -> tuple[int, int, int]:
+    """What moving all the way from `start` to `end` takes, pays and charges."""
+    product = start * end
+    if down:
+        moved = liquidity * (start - end)
+        # Ceilings this way round: negating would take half as long again.
+        need_in, paid = ((moved << 64) + product - 1) // product, moved >> 64
+    else:
+        moved = liquidity * (end - start)
+        need_in, paid = moved + U64_MAX >> 64, (moved << 64) // product
+    if moved < 0:
+        raise refused("RequireGteViolated")
+    if on_input:
+        keep = RATE_ONE - rate
+        taken = (need_in * RATE_ONE + keep - 1) // keep
+        return taken, paid, taken - need_in
+    # An output beyond the program's type must stay recognisable.
+    fee = (paid * rate + RATE_ONE - 1) // RATE_ONE if paid <= U64_MAX else 0
+    return need_in, paid - fee, fee
+
+
+def _orders(array: int, slot: int, tick: int, sqrt_price: int, unfilled: int, down: bool) -> Orders:
+    """The orders on a tick for a swap in the direction, which pays the price rounded in their favour."""
     if unfilled > U64_MAX:
         raise refused("CalculateOverflow")
     square = sqrt_price * sqrt_price
@@ -248,14 +266,3 @@ def _whole(start: int, end: int, liquidity: int, rate: int, down: bool, on_input
     # An output beyond the program's type must stay recognisable.
     fee = -(-paid * rate // RATE_ONE) if paid <= U64_MAX else 0
     return need_in, paid - fee, fee
-
-
-def _added(liquidity: int, net: int) -> int:
-    after = liquidity + net
-    return after if 0 <= after <= U128_MAX else IMPOSSIBLE
-
-
-def _possible(liquidity: int, net: int) -> int:
-    if liquidity == IMPOSSIBLE:
-        raise refused("LiquiditySubValueErr" if net < 0 else "LiquidityAddValueErr")
-    return liquidity
