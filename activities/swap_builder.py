@@ -120,7 +120,9 @@ class SwapBuilder:
         amount_in = sum(part.quote.amount_in for part, _ in parts)
         selling, buying = await self._sides(terms, wallet, purpose, amount_in)
         user = UserAccounts(wallet, selling.account, buying.account)
-        swaps = [part.pool.instruction(part.quote, least_out, user) for part, least_out in parts]
+        swaps = [
+            part.pool.instruction(part.quote, part.pool.limit_for(part.quote, least), user) for part, least in parts
+        ]
         return SwapTransaction(
             wallet=wallet,
             instructions=(*selling.before, *buying.before, *swaps, *selling.after, *buying.after),

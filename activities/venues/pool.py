@@ -178,6 +178,10 @@ class Pool(ABC):
     def instruction(self, quote: Quote, limit: int, user: UserAccounts) -> Instruction:
         """The swap instruction for `quote` guarded by `limit` (least output or most input, base units)."""
 
+    def limit_for(self, quote: Quote, least_out: int) -> int:
+        """The limit to put into the instruction of an exact-in `quote`: the user receives at least `least_out`."""
+        return least_out
+
     @abstractmethod
     def spot_price(self) -> Fraction:
         """Marginal price without fees: base units of B for one base unit of A."""

@@ -190,6 +190,10 @@ class DammV1Pool(Pool):
         metas += [AccountMeta(key, is_signer=False, is_writable=False) for key in (VAULT_PROGRAM, TOKEN_PROGRAM)]
         return Instruction(PROGRAM, _SWAP + _SWAP_ARGUMENTS.pack(quote.swap.amount, limit), metas)
 
+    def limit_for(self, quote: Quote, least_out: int) -> int:
+        """One more, as far as the quote allows: the program checks what its reserve loses (see `Flow`)."""
+        return min(least_out + 1, max(least_out, _flow(quote).released))
+
     def spot_price(self) -> Fraction:
         """The reserves' ratio by shares, as if no profit were locked (the clock decides how much is)."""
         a, b = self.side_a, self.side_b
