@@ -192,7 +192,7 @@ class DammV1Pool(Pool):
 
     def limit_for(self, quote: Quote, least_out: int) -> int:
         """One more, as far as the quote allows: the program checks what its reserve loses (see `Flow`)."""
-        return min(least_out + 1, max(least_out, _flow(quote).released))
+        return min(least_out + 1, max(least_out, flow_of(quote).released))
 
     def spot_price(self) -> Fraction:
         """The reserves' ratio by shares, as if no profit were locked (the clock decides how much is)."""
