@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from deploy.cli import processes, status, up, vectors
+from deploy.cli import healthcheck, processes, status, up, vectors
 from deploy.cli.failure import CommandError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("worker")(processes.worker)
 app.command("localnet")(processes.localnet)
 app.command("migrate")(processes.migrate)
 app.command("setup")(processes.setup)
+app.command("healthcheck")(healthcheck.healthcheck)
 app.command("verify-vectors")(vectors.verify_vectors)
 
 

@@ -19,17 +19,17 @@ def api() -> None:
 
 def worker() -> None:
     """Run workflows and activities until stopped."""
+    from activities.settings import WorkerSettings
     from activities.worker import main
 
+    load(WorkerSettings)
     main()
 
 
 def localnet(
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="JSON-RPC port.  [default: 8899]")] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="State.  [default: .order-engine/localnet]")
-    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="State.  [default: .order-engine/localnet]")] = None,
     genesis: Annotated[Path | None, typer.Option(help="TOML file of tokens, wallets and pools.")] = None,
     account: Annotated[
         list[Path] | None, typer.Option(help="Account dump (solana account --output json); may be repeated.")
@@ -38,21 +38,26 @@ def localnet(
     slot_ms: Annotated[int | None, typer.Option(help="Length of a slot in ms.  [default: 400]")] = None,
 ) -> None:
     """Serve a simulated Solana cluster until stopped. Every option is also ORDER_ENGINE_LOCALNET_<OPTION>."""
+    import sqlite3
+
+    from deploy.localnet.genesis import GenesisError
     from deploy.localnet.server import serve
     from deploy.localnet.settings import LocalnetSettings
 
-    serve(
-        load(
-            LocalnetSettings,
-            host=host,
-            port=port,
-            data_dir=data_dir,
-            genesis=genesis,
-            accounts=tuple(account) if account else None,
-            programs=programs,
-            slot_ms=slot_ms,
-        )
+    settings = load(
+        LocalnetSettings,
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        genesis=genesis,
+        accounts=tuple(account) if account else None,
+        programs=programs,
+        slot_ms=slot_ms,
     )
+    try:
+        serve(settings)
+    except (GenesisError, OSError, sqlite3.Error, ValueError) as error:
+        raise CommandError(f"localnet cannot start: {error}") from error
 
 
 def migrate() -> None:
@@ -67,12 +72,16 @@ def migrate() -> None:
         raise CommandError(str(error)) from error
 
 
-def setup() -> None:
+def setup(
+    with_migrations: Annotated[bool, typer.Option("--migrate", help="Run `migrate` first, in this process.")] = False,
+) -> None:
     """Prepare Temporal (namespace, search attributes) and the registry (tokens, pools). Repeatable, like migrate."""
     from activities.registry import TokenListError
     from deploy.registry import RegistrySettings, fill
     from deploy.temporal.provision import ProvisionError, provision
 
+    if with_migrations:
+        migrate()
     try:
         asyncio.run(provision())
         pools = asyncio.run(fill(load(RegistrySettings)))

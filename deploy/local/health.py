@@ -3,6 +3,7 @@
 The client libraries are imported inside: their import then runs while the servers are still starting.
 """
 
+import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,20 +44,21 @@ async def temporal_namespace(address: str, namespace: str) -> None:
 
 
 async def worker(address: str, namespace: str, pid: int) -> None:
-    """The worker process `pid` polls the engine's task queue, for workflows and for activities."""
+    """The worker process `pid` of this machine polls the engine's task queue, for workflows and for activities."""
     from temporalio.api.enums.v1 import TaskQueueType
     from temporalio.api.taskqueue.v1 import TaskQueue
     from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
     from workflows.names import TASK_QUEUE
 
+    # The SDK names a worker so unless told otherwise.
+    identity = f"{pid}@{socket.gethostname()}"
     client = await _temporal_client(address, namespace)
     for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
         answer = await client.workflow_service.describe_task_queue(
             DescribeTaskQueueRequest(namespace=namespace, task_queue=TaskQueue(name=TASK_QUEUE), task_queue_type=kind)
         )
-        # The SDK names a worker <pid>@<host> unless told otherwise.
-        if not any(poller.identity.startswith(f"{pid}@") for poller in answer.pollers):
+        if all(poller.identity != identity for poller in answer.pollers):
             raise ConnectionError(f"process {pid} does not poll task queue {TASK_QUEUE} yet")
 
 

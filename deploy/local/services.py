@@ -20,15 +20,14 @@ _SERVERS = ("postgres", "redis", "temporal", "localnet")
 
 
 def stack_units(settings: StackSettings) -> list[Unit]:
-    """Every unit of a stack, each after all that it needs; a stack stops the other way round."""
+    """Every unit of a stack with these settings, in the order that people read them."""
     environment = of_engine_child(settings)
     return [
         _postgres(settings),
         _redis(settings),
         _temporal(settings),
         _localnet(settings),
-        Job(name="migrate", needs=("postgres",), command=_engine("migrate"), environment=environment),
-        Job(name="setup", needs=(*_SERVERS, "migrate"), command=_engine("setup"), environment=environment),
+        Job(name="setup", needs=_SERVERS, command=_engine("setup", "--migrate"), environment=environment),
         *_workers(settings),
         Service(
             name="api",
@@ -41,9 +40,9 @@ def stack_units(settings: StackSettings) -> list[Unit]:
     ]
 
 
-def _engine(command: str) -> tuple[str, ...]:
+def _engine(*command: str) -> tuple[str, ...]:
     """A command of this same installation; with -P no folder of the caller can stand in for our packages."""
-    return (sys.executable, "-P", "-m", "deploy.cli.main", command)
+    return (sys.executable, "-P", "-m", "deploy.cli.main", *command)
 
 
 def _postgres(settings: StackSettings) -> Unit:

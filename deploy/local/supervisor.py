@@ -59,9 +59,17 @@ class Supervisor:
         await _together([self._keep(unit) for unit in self._units if isinstance(unit, Service)])
 
     async def stop(self) -> None:
-        """End every child, in reverse order. `start` and `keep` must have ended."""
-        for unit in reversed(self._units):
+        """End every child, each after all that need it. `start` and `keep` must have ended."""
+        gone = {unit.name: asyncio.Event() for unit in self._units}
+
+        async def stop(unit: Unit) -> None:
+            for other in self._units:
+                if unit.name in other.needs:
+                    await gone[other.name].wait()
             await self._remove(unit)
+            gone[unit.name].set()
+
+        await _together([stop(unit) for unit in self._units])
 
     def kill(self) -> None:
         """Make a running `stop` short: end every child by force."""

@@ -32,12 +32,11 @@ def test_child_dies_with_a_killed_parent() -> None:
     parent = subprocess.Popen([sys.executable, "-c", parent_code, child_code], stdout=subprocess.PIPE)
     assert parent.stdout is not None
     with parent.stdout:
-        child = psutil.Process(int(parent.stdout.readline()))
+        assert psutil.pid_exists(int(parent.stdout.readline()))
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        # The pipe ends when the last process that holds it has ended.
+        # The pipe ends when the last process that holds it, the child, has ended.
         assert parent.stdout.read() == b""
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
 def test_program_is_not_started_for_a_parent_that_is_gone() -> None:
