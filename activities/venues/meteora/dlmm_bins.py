@@ -115,6 +115,20 @@ def _lowest(bits: int) -> int:
     return (bits & -bits).bit_length() - 1
 
 
+def without_array(bitmap: bytes, extension: bytes | None, index: int) -> tuple[bytes, bytes | None]:
+    """The pair's bitmap and its extension with the mark of array `index` taken away."""
+    if -_HALF <= index < _HALF:
+        return _cleared(bitmap, index + _HALF), extension
+    if extension is None:
+        raise refused("BitmapExtensionAccountIsNotProvided")
+    bit = index - _HALF if index >= 0 else 8 * _EXTENSION_HALF_BYTES - _HALF - 1 - index
+    return bitmap, _cleared(extension, bit)
+
+
+def _cleared(bits: bytes, bit: int) -> bytes:
+    return (int.from_bytes(bits, "little") & ~(1 << bit)).to_bytes(len(bits), "little")
+
+
 def _positive(extension: bytes | None) -> int:
     if extension is None:
         raise refused("BitmapExtensionAccountIsNotProvided")

@@ -92,6 +92,8 @@ class DlmmCurve:
     def amount_out(self, amount_in: int) -> int:
         """The output of an exact-in swap without limits; raises as `DlmmPool.quote` does."""
         require_u64("amount", amount_in)
+        if amount_in == 0:
+            raise refused("InvalidInput")
         mint_in, mint_out = self._mint_in, self._mint_out
         left = amount_in if mint_in.newer is None else amount_in - mint_in.fee(amount_in, self._epoch)
         if left == 0:

@@ -25,7 +25,7 @@ PAIR_SIZE = 904
 PAIR_MINT_X, PAIR_MINT_Y = 88, 120
 _ARRAY_DISCRIMINATOR = bytes.fromhex("5c8e5cdc059446b5")
 _EXTENSION_DISCRIMINATOR = bytes.fromhex("506f7c7137ed1205")
-EXTENSION_SIZE, _EXTENSION_BITS = 1576, 40
+EXTENSION_SIZE, EXTENSION_BITS = 1576, 40
 
 # LbPair from its discriminator to the mints' program flags.
 _PAIR = Struct(
@@ -41,6 +41,7 @@ _PAIR = Struct(
 PAIR_VOLATILITY, PAIR_VOLATILITY_OFFSET = Struct("<IIi"), 40
 PAIR_UPDATE, PAIR_UPDATE_OFFSET = Struct("<q"), 56
 PAIR_ACTIVE, PAIR_ACTIVE_OFFSET = Struct("<i"), 76
+PAIR_BITMAP = slice(584, 712)
 
 ARRAY_SIZE, ARRAY_HEADER, BIN_SIZE = 10_136, 56, 144
 _ARRAY_HEAD = Struct("<8sq")
@@ -48,10 +49,13 @@ _ARRAY_HEAD = Struct("<8sq")
 BIN = Struct("<QQQQ80xQ8xQ4xB3x")
 BIN_AMOUNTS = Struct("<QQ")
 BIN_PRICE, BIN_PRICE_OFFSET = Struct("<QQ"), 16
+BIN_SUPPLY = slice(32, 48)
 # Open orders, total being processed, remaining of those, age.
 BIN_ORDERS, BIN_ORDERS_OFFSET = Struct("<QQQI"), 112
 
 STATUS_ENABLED, STATUS_DISABLED = 0, 1
+# Undetermined, liquidity mining, limit orders.
+LAST_FUNCTION_TYPE = 2
 # Pair types that wait for their activation point, and the last type there is.
 GATED_PAIR_TYPES = frozenset({1, 2})
 LAST_PAIR_TYPE = 3
@@ -116,9 +120,9 @@ def read_extension(data: bytes, pair: Pubkey) -> bytes:
         raise DecodeError(NAME, "bitmap_extension", len(data), f"{EXTENSION_SIZE} bytes expected")
     if data[:8] != _EXTENSION_DISCRIMINATOR:
         raise DecodeError(NAME, "bitmap_extension", 0, "not a BinArrayBitmapExtension")
-    if data[8:_EXTENSION_BITS] != bytes(pair):
+    if data[8:EXTENSION_BITS] != bytes(pair):
         raise DecodeError(NAME, "bitmap_extension.lb_pair", 8, "of another pair")
-    return data[_EXTENSION_BITS:]
+    return data[EXTENSION_BITS:]
 
 
 def check_array(data: bytes, pair: bytes, index: int) -> None:

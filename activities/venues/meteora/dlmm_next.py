@@ -3,12 +3,13 @@
 Fee growth, oracle samples and the bookkeeping of filled orders are left alone: no quote reads them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from activities.venues.integers import U64_MAX
-from activities.venues.meteora.dlmm_bins import bin_price
+from activities.venues.meteora.dlmm_bins import bin_price, without_array
 from activities.venues.meteora.dlmm_layout import (
     ARRAY_HEADER,
+    ARRAY_SIZE,
     BIN,
     BIN_AMOUNTS,
     BIN_ORDERS,
@@ -16,22 +17,28 @@ from activities.venues.meteora.dlmm_layout import (
     BIN_PRICE,
     BIN_PRICE_OFFSET,
     BIN_SIZE,
+    BIN_SUPPLY,
     BINS_PER_ARRAY,
+    EXTENSION_BITS,
     PAIR_ACTIVE,
     PAIR_ACTIVE_OFFSET,
+    PAIR_BITMAP,
     PAIR_UPDATE,
     PAIR_UPDATE_OFFSET,
     PAIR_VOLATILITY,
     PAIR_VOLATILITY_OFFSET,
     U32_MAX,
+    read_pair,
 )
 from activities.venues.meteora.dlmm_swap import Taken, Walk
+from activities.venues.meteora.dlmm_walk import State
 
 # The bytes of an account that a swap writes and a quote reads, or the limit orders go by.
 _PAIR_WRITES = (
     slice(PAIR_VOLATILITY_OFFSET, PAIR_VOLATILITY_OFFSET + PAIR_VOLATILITY.size),
     slice(PAIR_UPDATE_OFFSET, PAIR_UPDATE_OFFSET + PAIR_UPDATE.size),
     slice(PAIR_ACTIVE_OFFSET, PAIR_ACTIVE_OFFSET + PAIR_ACTIVE.size),
+    PAIR_BITMAP,
 )
 _BIN_WRITES = (
     slice(0, BIN_PRICE_OFFSET + BIN_PRICE.size),
@@ -39,18 +46,48 @@ _BIN_WRITES = (
 )
 
 
-def pair_after(data: bytes, walk: Walk, now: int) -> bytes:
-    """The pair after `walk`; its time of update moves only together with the active bin."""
+def state_after(data: bytes, state: State, walk: Walk, sells_x: bool, now: int) -> tuple[bytes, State]:
+    """The pair's account, until then `data`, and its state after `walk` at `now`.
+
+    The time of update moves only together with the active bin.
+    """
+    arrays = _arrays_after(state.arrays, walk, sells_x, state.pair.bin_step)
+    bitmap, extension = state.pair.bitmap, state.extension
+    for index in _sold_out(arrays, walk):
+        bitmap, extension = without_array(bitmap, extension, index)
     result = bytearray(data)
+    result[PAIR_BITMAP] = bitmap
     PAIR_VOLATILITY.pack_into(result, PAIR_VOLATILITY_OFFSET, walk.volatility, walk.start.volatility, walk.start.index)
     active_id = walk.taken[-1][0]
-    if (active_id,) != PAIR_ACTIVE.unpack_from(data, PAIR_ACTIVE_OFFSET):
+    if active_id != state.pair.active_id:
         PAIR_ACTIVE.pack_into(result, PAIR_ACTIVE_OFFSET, active_id)
         PAIR_UPDATE.pack_into(result, PAIR_UPDATE_OFFSET, now)
-    return bytes(result)
+    changed = bytes(result)
+    return changed, state._replace(pair=read_pair(changed), extension=extension, arrays=arrays)
 
 
-def arrays_after(
+def _sold_out(arrays: Mapping[int, bytes | None], walk: Walk) -> Iterator[int]:
+    """The arrays that held limit orders only and hold none any more: the program takes their marks away.
+
+    (Release notes of 0.12: a swap flips "liquidity tracking bits". What counts as liquidity is inferred.)
+    """
+    with_orders = {taken[0] // BINS_PER_ARRAY for taken in walk.taken if taken[3] or taken[4]}
+    for index in sorted(with_orders):
+        data = arrays[index] or b""
+        starts = range(ARRAY_HEADER, len(data), BIN_SIZE)
+        if not any(
+            any(data[start + BIN_SUPPLY.start : start + BIN_SUPPLY.stop]) or _has_orders(data, start)
+            for start in starts
+        ):
+            yield index
+
+
+def _has_orders(data: bytes, at: int) -> bool:
+    opened, _, remaining, _ = BIN_ORDERS.unpack_from(data, at + BIN_ORDERS_OFFSET)
+    return bool(opened or remaining)
+
+
+def _arrays_after(
     arrays: Mapping[int, bytes | None], walk: Walk, sells_x: bool, bin_step: int
 ) -> dict[int, bytes | None]:
     """All arrays, those that `walk` took from in their next state."""
@@ -93,7 +130,12 @@ def written_pair(given: bytes, state: bytes) -> bytes:
 
 def written_array(given: bytes, state: bytes) -> bytes:
     """`given` with what swaps write taken from `state`."""
-    return _written(given, state, range(ARRAY_HEADER, len(given), BIN_SIZE), _BIN_WRITES)
+    return _written(given, state, range(ARRAY_HEADER, ARRAY_SIZE, BIN_SIZE), _BIN_WRITES)
+
+
+def written_extension(given: bytes, bits: bytes) -> bytes:
+    """`given` with the bitmaps `bits`."""
+    return given[:EXTENSION_BITS] + bits
 
 
 def _written(given: bytes, state: bytes, starts: Iterable[int], parts: Iterable[slice]) -> bytes:

@@ -18,6 +18,8 @@ from activities.venues.meteora.dlmm_walk import (
 )
 
 _ROUND_UP = (1 << PRICE_BITS) - 1
+# More than any walk can take.
+_UNLIMITED = 1 << 128
 
 # What a swap took from one bin: its id, the input for its liquidity without fee, then the amounts out of
 # liquidity, processed and open orders. Plain, like Level.
@@ -56,32 +58,29 @@ def collects_on_input(collect_fee_mode: int, sells_x: bool) -> bool:
     return collect_fee_mode == 0 or not sells_x
 
 
-def walk(state: State, sells_x: bool, now: int, amount: int, exact_out: bool) -> Walk:
-    """Sell exactly `amount`, or buy exactly that much; raises as the program and `levels` do."""
+def walk(state: State, sells_x: bool, now: int, amount: int, exact_out: bool, budget: int | None = None) -> Walk:
+    """Sell exactly `amount`, or buy exactly that much with at most `budget`; raises as the program and `levels` do."""
     fee_on_input = collects_on_input(state.pair.collect_fee_mode, sells_x)
     start = references(state.pair, now)
     arrays: list[int] = []
     taken: list[Taken] = []
     total_in = total_out = total_fee = volatility = spent = 0
     left = amount
+    most_in = _UNLIMITED if budget is None else budget
     for level in levels(state, start, sells_x, exact_out, arrays):
         bin_id, volatility, rate, price, liquidity, processed, open_orders, opposite, spent = level
+        sale: Sale | None = None
         offered = left
         if exact_out:
             wanted = left if fee_on_input else left + -(-left * rate // (FEE_PRECISION - rate))
             if wanted > U64_MAX:
                 raise refused("MathOverflow")
-            if wanted < min(liquidity + processed + open_orders, U64_MAX):
-                bought = _buy(level, left, wanted, sells_x, fee_on_input)
-                total_in += bought.amount_in
-                total_out += bought.amount_out
-                total_fee += bought.fee
-                taken.append(bought.taken)
-                break
-            # The program sells the whole bin for an unlimited input.
+            # The program sells a bin that has no more than is wanted for an unlimited input.
             offered = U64_MAX
-        if not (processed or open_orders):
-            # The usual bin, inlined for speed: no orders, and sold out.
+            if wanted < liquidity + processed + open_orders and wanted < U64_MAX:
+                sale = _buy(level, left, wanted, sells_x, fee_on_input)
+        if sale is None and not (processed or open_orders):
+            # The usual bin, written out for speed: without orders, and sold out.
             paid = -(-(liquidity << PRICE_BITS) // price) if sells_x else (liquidity * price + _ROUND_UP) >> PRICE_BITS
             if fee_on_input:
                 fee = -(-paid * rate // (FEE_PRECISION - rate))
@@ -89,24 +88,21 @@ def walk(state: State, sells_x: bool, now: int, amount: int, exact_out: bool) ->
             else:
                 fee = -(-liquidity * rate // FEE_PRECISION)
                 amount_in, amount_out = paid, liquidity - fee
-            # A single unit over might all be fee, rounded up, and end the swap in this bin.
-            if offered - amount_in > 1 and opposite + paid <= U64_MAX:
-                total_in += amount_in
-                total_out += amount_out
-                total_fee += fee
-                taken.append((bin_id, paid, liquidity, 0, 0))
-                left -= amount_out if exact_out else amount_in
-                if left:
-                    continue
-                break
-        sale = sell(level, offered, sells_x, fee_on_input)
-        total_in += sale.amount_in
-        total_out += sale.amount_out
-        total_fee += sale.fee
-        taken.append(sale.taken)
-        left -= sale.amount_out if exact_out else sale.amount_in
-        if not left:
+            part = (bin_id, paid, liquidity, 0, 0)
+        # A single unit over might all be fee, rounded up, and end the swap in this bin.
+        if sale is None and (processed or open_orders or offered - amount_in < 2 or opposite + paid > U64_MAX):
+            sale = sell(level, offered, sells_x, fee_on_input)
+        if sale is not None:
+            amount_in, amount_out, fee, part = sale
+        total_in += amount_in
+        total_out += amount_out
+        total_fee += fee
+        taken.append(part)
+        left -= amount_out if exact_out else amount_in
+        if not left or total_in > most_in:
             break
+    if total_in > most_in:
+        raise refused("InsufficientInAmount")
     if total_in > U64_MAX or total_out > U64_MAX:
         raise refused("MathOverflow")
     return Walk(total_in, total_out, total_fee, tuple(taken), tuple(arrays), start, volatility, spent)

@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 
 from activities.venues.errors import CannotLand, MissingAccounts, SwapRefused
 from activities.venues.integers import U128_MAX
-from activities.venues.meteora.dlmm_bins import arrays_ahead, bin_price, next_array
+from activities.venues.meteora.dlmm_bins import arrays_ahead, arrays_around, bin_price, next_array
 from activities.venues.meteora.dlmm_errors import refused
 from activities.venues.meteora.dlmm_layout import (
     ARRAY_HEADER,
@@ -74,6 +74,12 @@ class References(NamedTuple):
 # X); what it sells, in this order: liquidity, processed orders, open orders; what it holds of the input token;
 # compute units up to and with it. A plain tuple: this is the innermost loop of every quote.
 Level = tuple[int, int, int, int, int, int, int, int, int]
+
+
+def arrays_in_reach(address: Pubkey, pair: Pair, extension: bytes | None) -> tuple[tuple[int, Pubkey], ...]:
+    """The arrays with liquidity, with their addresses, that two swaps one after the other can come to."""
+    index = pair.active_id // BINS_PER_ARRAY
+    return arrays_around(address, pair.bitmap, extension, index, 2 * MAX_BIN_ARRAYS)
 
 
 def references(pair: Pair, now: int) -> References:
