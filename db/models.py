@@ -77,7 +77,10 @@ class TokenRow(Base):
 
 
 class PoolRow(Base):
-    """A pool of the registry; `mint_a` < `mint_b` in byte order. An excluded pool is known and never quoted."""
+    """A pool of the registry; `mint_a` < `mint_b` in byte order. An excluded pool is known and never quoted.
+
+    A pool that was removed by hand stays as an excluded one, so that no search for pools brings it back.
+    """
 
     __tablename__ = "pools"
     __table_args__ = (
@@ -93,6 +96,7 @@ class PoolRow(Base):
     mint_b: Mapped[str]
     excluded_reason: Mapped[str | None]
     excluded_detail: Mapped[str | None]
+    lookup_table: Mapped[str | None]
     first_seen: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from db.database import Database
 from db.models import PoolRow, TokenRow
 from workflows.domain.money import Token
-from workflows.domain.pools import RegisteredPool
+from workflows.domain.pools import REMOVED, RegisteredPool
 
 _TOKENS = select(TokenRow.__table__).order_by(TokenRow.symbol)
 _POOLS = select(
@@ -20,10 +20,14 @@ _POOLS = select(
     PoolRow.mint_b,
     PoolRow.excluded_reason,
     PoolRow.excluded_detail,
+    PoolRow.lookup_table,
 ).order_by(PoolRow.address)
 _POOLS_OF_PAIR = _POOLS.where(
     PoolRow.mint_a == bindparam("mint_a"), PoolRow.mint_b == bindparam("mint_b"), PoolRow.excluded_reason.is_(None)
 )
+
+# A statement takes at most 65,535 parameters (PostgreSQL's protocol), a pool has eight.
+_POOLS_PER_STATEMENT = 1_000
 
 
 class TokenRepository:
@@ -69,28 +73,46 @@ class PoolRepository:
         return [_pool(row) for row in await self._database.fetch(_POOLS)]
 
     async def upsert(self, pools: Sequence[RegisteredPool]) -> None:
-        """Store the pools by address, replacing what was known of them: one without a reason is quoted again."""
-        if not pools:
-            return
-        statement = insert(PoolRow).values([_columns(pool) for pool in pools])
-        new = statement.excluded
-        statement = statement.on_conflict_do_update(
-            index_elements=[PoolRow.address],
-            set_={
-                "venue": new.venue,
-                "kind": new.kind,
-                "mint_a": new.mint_a,
-                "mint_b": new.mint_b,
-                "excluded_reason": new.excluded_reason,
-                "excluded_detail": new.excluded_detail,
-                "updated_at": func.now(),
-            },
-        )
-        await self._database.fetch(statement)
+        """Store what a search for pools found, by address: a pool without a reason is quoted again.
 
-    async def remove(self, addresses: Sequence[str]) -> None:
-        """Forget the pools; those that are not known are passed over."""
-        await self._database.fetch(delete(PoolRow).where(PoolRow.address.in_(addresses)))
+        A pool that was removed by hand stays removed, and a lookup table stays until another one is given.
+        """
+        await self._store(pools, PoolRow.excluded_reason.is_distinct_from(REMOVED))
+
+    async def add(self, pools: Sequence[RegisteredPool]) -> None:
+        """Store the pools as `upsert` does, those that were removed too: they are back."""
+        await self._store(pools, None)
+
+    async def remove(self, addresses: Sequence[str]) -> list[str]:
+        """Exclude the pools until they are added again; returns those that are known, by address."""
+        statement = (
+            update(PoolRow)
+            .where(PoolRow.address.in_(addresses))
+            .values(excluded_reason=REMOVED, excluded_detail=None, updated_at=func.now())
+            .returning(PoolRow.address)
+        )
+        return sorted(row.address for row in await self._database.fetch(statement))
+
+    async def _store(self, pools: Sequence[RegisteredPool], replaced: ColumnElement[bool] | None) -> None:
+        for start in range(0, len(pools), _POOLS_PER_STATEMENT):
+            part = pools[start : start + _POOLS_PER_STATEMENT]
+            statement = insert(PoolRow).values([_columns(pool) for pool in part])
+            new = statement.excluded
+            statement = statement.on_conflict_do_update(
+                index_elements=[PoolRow.address],
+                set_={
+                    "venue": new.venue,
+                    "kind": new.kind,
+                    "mint_a": new.mint_a,
+                    "mint_b": new.mint_b,
+                    "excluded_reason": new.excluded_reason,
+                    "excluded_detail": new.excluded_detail,
+                    "lookup_table": func.coalesce(new.lookup_table, PoolRow.lookup_table),
+                    "updated_at": func.now(),
+                },
+                where=replaced,
+            )
+            await self._database.fetch(statement)
 
 
 def _pool(row: Row[Any]) -> RegisteredPool:
@@ -107,4 +129,5 @@ def _columns(pool: RegisteredPool) -> dict[str, str | None]:
         "mint_b": mint_b,
         "excluded_reason": pool.excluded_reason,
         "excluded_detail": pool.excluded_detail,
+        "lookup_table": pool.lookup_table,
     }

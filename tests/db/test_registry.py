@@ -55,11 +55,37 @@ async def test_a_pool_can_be_excluded_and_taken_back(pools):
     assert len(await pools.of_pair(SOL.mint, USDC.mint)) == 1
 
 
-async def test_removed_pools_are_forgotten(pools):
+async def test_a_removed_pool_stays_removed_when_it_is_found_again(pools):
     await pools.upsert([pool("a"), pool("b")])
-    await pools.remove(["a", "unknown"])
-    await pools.remove([])
-    assert [each.address for each in await pools.all()] == ["b"]
+    assert await pools.remove(["b", "unknown", "a"]) == ["a", "b"]
+    await pools.upsert([pool("a"), pool("b", excluded_reason="paused")])
+    assert await pools.of_pair(SOL.mint, USDC.mint) == []
+    assert {each.excluded_reason for each in await pools.all()} == {"removed"}
+
+
+async def test_a_removed_pool_comes_back_when_it_is_added(pools):
+    await pools.upsert([pool("a"), pool("b")])
+    await pools.remove(["a", "b"])
+    await pools.add([pool("a")])
+    assert [each.address for each in await pools.of_pair(SOL.mint, USDC.mint)] == ["a"]
+
+
+async def test_nothing_to_remove_is_no_error(pools):
+    assert await pools.remove([]) == []
+    assert await pools.remove(["unknown"]) == []
+
+
+async def test_a_lookup_table_stays_until_another_is_given(pools):
+    await pools.upsert([pool("a", lookup_table="first"), pool("b")])
+    await pools.upsert([pool("a"), pool("b")])
+    assert [each.lookup_table for each in await pools.of_pair(SOL.mint, USDC.mint)] == ["first", None]
+    await pools.add([pool("a", lookup_table="second")])
+    assert [each.lookup_table for each in await pools.all()] == ["second", None]
+
+
+async def test_more_pools_than_one_statement_takes(pools):
+    await pools.upsert([pool(f"{number:05}") for number in range(9_000)])
+    assert len(await pools.of_pair(SOL.mint, USDC.mint)) == 9_000
 
 
 async def test_nothing_to_store_is_no_error(tokens, pools):
