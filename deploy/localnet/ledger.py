@@ -23,7 +23,6 @@ from deploy.localnet.machine import Machine
 from deploy.localnet.meta import balances, meta_json
 from deploy.localnet.plan import Execution
 from deploy.localnet.slots import (
-    FIRST_SLOT,
     MAX_BLOCKHASH_AGE,
     REMEMBERED_BLOCKHASHES,
     Commitment,
@@ -178,6 +177,6 @@ class Ledger:
         resolved = resolve(transaction.message, self.book, slot)
         if LOOKUP_TABLES in resolved.keys:
             # Making a table takes a recent slot; nothing else reads this list, so it is set only then.
-            recent = range(max(slot - _SLOT_HASHES, FIRST_SLOT), slot)
+            recent = range(slot - _SLOT_HASHES, slot)
             self.machine.set_slot_hashes([(at, self.clock.blockhash(at)) for at in reversed(recent)])
         return resolved

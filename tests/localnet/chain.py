@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from solana.rpc.async_api import AsyncClient
+from solana.rpc.commitment import Processed
 from solana.rpc.models import TxOpts
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
@@ -71,7 +72,7 @@ class Chain:
     ) -> VersionedTransaction:
         """A transaction over the newest blockhash; the first signer (the default wallet) pays."""
         signers = signers or (self.wallet(),)
-        blockhash = (await self.client.get_latest_blockhash("processed")).value.blockhash
+        blockhash = (await self.client.get_latest_blockhash(Processed)).value.blockhash
         payer = signers[0].pubkey()
         if legacy:
             return VersionedTransaction(Message.new_with_blockhash(instructions, payer, blockhash), signers)
@@ -133,7 +134,10 @@ class Chain:
         while fresh := [key for key in kind.requirements(address, known) if key not in known]:
             found = (await self.client.get_multiple_accounts(fresh)).value
             for key, account in zip(fresh, found, strict=True):
-                known[key] = account and Account(account.owner, account.lamports, account.data)
+                if account is None:
+                    known[key] = None
+                else:
+                    known[key] = Account(account.owner, account.lamports, account.data)
         return known
 
     async def pools(self, kind: PoolKind, mint_a: Pubkey, mint_b: Pubkey) -> list[Pool]:

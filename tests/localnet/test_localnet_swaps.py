@@ -1,9 +1,7 @@
 """Swaps on the simulated cluster: through every kind, to the unit, alone and among other instructions."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
+from solana.rpc.commitment import Processed
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
@@ -12,16 +10,9 @@ from solders.system_program import TransferParams, transfer
 from activities.venues import kinds
 from activities.venues.mint import NATIVE_MINT, TOKEN_2022_PROGRAM, Mint
 from activities.venues.pool import Mode, Pool, Quote, Swap, UserAccounts
-from tests.localnet.chain import FEE, USDC, Chain, ata, memo, running, unwrap, wrap
+from tests.localnet.chain import FEE, USDC, Chain, ata, memo, unwrap, wrap
 
 KINDS = [kind.name for kind in kinds.KINDS]
-
-
-@pytest.fixture
-async def still(tmp_path: Path) -> AsyncIterator[Chain]:
-    """A cluster with slots so long that the clock stands still."""
-    async with running(tmp_path, slot_ms=60_000) as chain:
-        yield chain
 
 
 async def deepest(chain: Chain, kind: str, mint_a: Pubkey = NATIVE_MINT, mint_b: Pubkey = USDC) -> Pool:
@@ -341,7 +332,7 @@ async def test_simulation_tells_the_amounts_and_changes_nothing(still: Chain) ->
     swap = pool.instruction(quote, 1, UserAccounts(wallet, ata(wallet, USDC), wrapped))
     transaction = await still.sign([*making, swap])
 
-    answer = await still.client.simulate_transaction(transaction, commitment="processed", accounts_addresses=[wrapped])
+    answer = await still.client.simulate_transaction(transaction, commitment=Processed, accounts_addresses=[wrapped])
 
     assert answer.value.err is None
     assert answer.value.accounts is not None
