@@ -49,22 +49,22 @@ class ArrayBitmap:
         self._wide: int | None = None
 
     def is_set(self, index: int) -> bool:
-        """Whether the array has ticks in use; raises as `next` does."""
+        """Whether the array has ticks in use; raises as `following` does."""
         if -_HALF <= index < _HALF:
             return bool(self.own >> index + _HALF & 1)
         return bool(self._all() >> index + _WIDE_HALF & 1)
 
-    def next(self, index: int, down: bool) -> int | None:
-        """The nearest array with ticks in use below or above `index`, None past the last one.
+    def following(self, index: int, down: bool) -> Iterator[int]:
+        """The arrays with ticks in use below or above `index`, nearest first.
 
-        Raises MissingAccounts when the extension has to be fetched to know, SwapRefused when there is none.
+        Raises MissingAccounts when the extension has to be fetched to know more, SwapRefused when there is none.
         """
         if -_HALF <= index < _HALF:
-            found = _next_bit(self.own, index + _HALF, down)
-            if found is not None:
-                return found - _HALF
-        found = _next_bit(self._all(), index + _WIDE_HALF, down)
-        return None if found is None else found - _WIDE_HALF
+            for position in _set_bits(self.own, index + _HALF, down):
+                yield position - _HALF
+            index = -_HALF if down else _HALF - 1
+        for position in _set_bits(self._all(), index + _WIDE_HALF, down):
+            yield position - _WIDE_HALF
 
     def without(self, index: int) -> "ArrayBitmap":
         """The bitmap with the bit of a set array cleared."""
@@ -85,10 +85,7 @@ class ArrayBitmap:
     def indexes(self) -> Iterator[int]:
         """All arrays with ticks in use, as far as the bitmap is at hand, ascending."""
         wide = self._all() if isinstance(self.extension, bytes) else self.own << _HALF * _BLOCKS
-        while wide:
-            lowest = wide & -wide
-            yield lowest.bit_length() - 1 - _WIDE_HALF
-            wide ^= lowest
+        return (position - _WIDE_HALF for position in _set_bits(wide, -1, False))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ArrayBitmap):
@@ -114,12 +111,21 @@ class ArrayBitmap:
         return self._wide
 
 
-def _next_bit(bits: int, position: int, down: bool) -> int | None:
+def _set_bits(bits: int, position: int, down: bool) -> Iterator[int]:
+    """The positions of the bits that are set below or above `position`, nearest first."""
     if down:
-        below = bits & (1 << max(position, 0)) - 1
-        return below.bit_length() - 1 if below else None
-    above = bits >> max(position + 1, 0)
-    return position + (above & -above).bit_length() if above else None
+        bits &= (1 << position) - 1
+        while bits:
+            top = bits.bit_length() - 1
+            yield top
+            bits ^= 1 << top
+        return
+    bits >>= position + 1
+    while bits:
+        step = (bits & -bits).bit_length()
+        position += step
+        yield position
+        bits >>= step
 
 
 def decode_extension(pool: Pubkey, account: Account) -> bytes:

@@ -24,7 +24,6 @@ TICKS_OFFSET, TICK_SIZE = 44, 168
 ARRAY_DISCRIMINATOR = bytes.fromhex("c09b55cd31f9812a")
 
 _COUNT_OFFSET = 10_124
-_ARRAY_HEAD = Struct("<8s32si")
 _TICK = Struct("<i16s16s80xQQQ16s12x")
 # The limit-order fields of a tick, the only ones of an array that a swap changes and a quote reads.
 _ORDERS_OFFSET = 116
@@ -146,7 +145,7 @@ class TickArray:
 class TickArrays:
     """A pool's tick arrays by index, decoded at the first use; `changed` ones stand before the accounts."""
 
-    __slots__ = ("_accounts", "_pool_bytes", "_seen", "changed", "pool", "spacing")
+    __slots__ = ("_accounts", "_head", "_seen", "changed", "pool", "spacing")
 
     def __init__(
         self, pool: Pubkey, spacing: int, accounts: Accounts, changed: dict[int, TickArray] | None = None
@@ -155,7 +154,7 @@ class TickArrays:
         self.spacing = spacing
         self.changed = changed or {}
         self._accounts = accounts
-        self._pool_bytes = bytes(pool)
+        self._head = ARRAY_DISCRIMINATOR + bytes(pool)
         self._seen: dict[int, TickArray] = dict(self.changed)
 
     def start(self, index: int) -> int:
@@ -174,7 +173,7 @@ class TickArrays:
         array = self._seen.get(index)
         if array is not None:
             return array
-        first = index * TICKS_PER_ARRAY * self.spacing
+        first = self.start(index)
         key = array_address(self.pool, first)
         account = self._accounts.get(key)
         if account is None:
@@ -182,13 +181,8 @@ class TickArrays:
                 return None
             raise MissingAccounts((key,))
         data = owned_data(PROGRAM, "tick_array", account, PROGRAM_ID, ARRAY_SIZE)
-        discriminator, pool, start = _ARRAY_HEAD.unpack_from(data)
-        if discriminator != ARRAY_DISCRIMINATOR:
-            raise DecodeError(PROGRAM, "discriminator", 0, "not a tick array")
-        if pool != self._pool_bytes:
-            raise DecodeError(PROGRAM, "pool_id", 8, "a tick array of another pool")
-        if start != first:
-            raise DecodeError(PROGRAM, "start_tick_index", 40, f"{start} instead of {first}")
+        if not data.startswith(self._head + first.to_bytes(4, "little", signed=True)):
+            raise _not_this_array(data, self.pool)
         array = self._seen[index] = TickArray(data)
         return array
 
@@ -206,3 +200,11 @@ class TickArrays:
             return self.at(index)
         except VenueError:
             return None
+
+
+def _not_this_array(data: bytes, pool: Pubkey) -> DecodeError:
+    if not data.startswith(ARRAY_DISCRIMINATOR):
+        return DecodeError(PROGRAM, "discriminator", 0, "not a tick array")
+    if data[8:40] != bytes(pool):
+        return DecodeError(PROGRAM, "pool_id", 8, "a tick array of another pool")
+    return DecodeError(PROGRAM, "start_tick_index", 40, "another tick array of the pool")

@@ -7,6 +7,7 @@ curve takes them all once. Rules: raydium-clmm `instructions/swap.rs` (`swap_int
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
 from struct import Struct
 from typing import NamedTuple
 
@@ -114,44 +115,50 @@ class Walk:
                 if tick != first + slot * spacing or not MIN_TICK <= tick <= MAX_TICK:
                     raise DecodeError(PROGRAM, "tick", TICKS_OFFSET + TICK_SIZE * slot, f"{tick} in slot {slot}")
                 tick_price = sqrt_price_at(tick)
-                end = tick_price if (tick_price > limit if down else tick_price < limit) else limit
-                if spacings is not None:
-                    end_tick = tick if end == tick_price else None
-                    leg = spacings.leg(end, end_tick, liquidity)
-                    while leg.end != end:
+                target = tick_price if (tick_price > limit if down else tick_price < limit) else limit
+                while True:
+                    end, next_tick = target, None
+                    if spacings is not None:
                         legs += 1
                         if legs > MAX_SEGMENTS:
                             raise CannotLand("TooManySpacings")
-                        whole = _whole(price, leg.end, liquidity, leg.rate, down, on_input)
-                        yield Segment(
-                            price,
-                            leg.end,
-                            liquidity,
-                            leg.rate,
-                            *whole,
-                            leg.tick,
-                            liquidity,
-                            False,
-                            None,
-                            leg.volatility,
-                        )
-                        price = leg.end
-                        leg = spacings.leg(end, end_tick, liquidity)
-                    rate, volatility = leg.rate, leg.volatility
-                taken, paid, fee = _whole(price, end, liquidity, rate, down, on_input)
-                if end != tick_price:
+                        target_tick = tick if target == tick_price else None
+                        end, next_tick, rate, volatility = spacings.leg(target, target_tick, liquidity)
+                    product = price * end
+                    if down:
+                        moved = liquidity * (price - end)
+                        # Ceilings in this form: negating would take half as long again.
+                        need_in, paid = ((moved << 64) + product - 1) // product, moved >> 64
+                    else:
+                        moved = liquidity * (end - price)
+                        need_in, paid = moved + U64_MAX >> 64, (moved << 64) // product
+                    if moved < 0:
+                        raise refused("RequireGteViolated")
+                    if on_input:
+                        keep = RATE_ONE - rate
+                        taken = (need_in * RATE_ONE + keep - 1) // keep
+                        fee = taken - need_in
+                    else:
+                        # An output beyond the program's type must stay recognisable.
+                        fee = (paid * rate + RATE_ONE - 1) // RATE_ONE if paid <= U64_MAX else 0
+                        taken, paid = need_in, paid - fee
+                    if end == tick_price:
+                        break
                     yield Segment(
-                        price, end, liquidity, rate, taken, paid, fee, None, liquidity, False, None, volatility
+                        price, end, liquidity, rate, taken, paid, fee, next_tick, liquidity, False, None, volatility
                     )
-                    return
+                    if end == limit:
+                        return
+                    price = end
                 after = liquidity
                 if gross_low or gross_high:
                     net = low | high << 64
                     after += -net if down else net
                     if not 0 <= after <= U128_MAX:
                         after = IMPOSSIBLE
-                unfilled = fresh + part_filled
-                orders = _orders(index, slot, tick, tick_price, unfilled, down) if unfilled else None
+                orders = None
+                if fresh or part_filled:
+                    orders = _orders(index, slot, tick, tick_price, fresh + part_filled, down)
                 next_tick = tick - 1 if down else tick
                 yield _new(
                     Segment,
@@ -167,23 +174,18 @@ class Walk:
         """Index, array, and slots in use in order of travel, array by array."""
         here, down = self._state.tick, self._down
         width = TICKS_PER_ARRAY * self._state.spacing
-        index = here // width
-        at_the_end = "LiquidityInsufficient"
-        if self._bitmap.is_set(index):
-            array = self._read(index)
+        first = here // width
+        starts_inside = self._bitmap.is_set(first)
+        if starts_inside:
+            array = self._read(first)
             cut = bisect_right(array.slots, here % width // self._state.spacing)
-            yield index, array, array.slots[:cut][::-1] if down else array.slots[cut:]
-        else:
-            at_the_end = "InsufficientLiquidityForDirection"
-        while True:
-            following = self._bitmap.next(index, down)
-            if following is None:
-                raise refused(at_the_end)
-            index, at_the_end = following, "LiquidityInsufficient"
+            yield first, array, array.slots[:cut][::-1] if down else array.slots[cut:]
+        for index in self._bitmap.following(first, down):
             array = self._read(index)
             if not array.slots:
                 raise refused("InvalidTickArray")
             yield index, array, array.slots[::-1] if down else array.slots
+        raise refused("LiquidityInsufficient" if self.visited else "InsufficientLiquidityForDirection")
 
     def _read(self, index: int) -> TickArray:
         if len(self.visited) == MAX_ARRAYS:
@@ -203,10 +205,10 @@ def arrays_from(bitmap: ArrayBitmap, index: int, down: bool, most: int) -> list[
     """The first arrays with ticks in use from `index` on, itself included; fewer where the bitmap ends."""
     found: list[int] = []
     try:
-        following = index if bitmap.is_set(index) else bitmap.next(index, down)
-        while following is not None and len(found) < most:
-            found.append(following)
-            following = bitmap.next(following, down)
+        if bitmap.is_set(index):
+            found.append(index)
+        for following in islice(bitmap.following(index, down), most - len(found)):
+            found.append(following)  # noqa: PERF402 - what was found before an error counts
     except VenueError:
         # Without the extension nothing further out is known.
         pass
@@ -219,50 +221,3 @@ def _orders(array: int, slot: int, tick: int, sqrt_price: int, unfilled: int, do
         raise refused("CalculateOverflow")
     square = sqrt_price * sqrt_price
     return Orders(array, slot, tick, unfilled, square >> 64 if down else -(-square >> 64))
-
-
-def _whole(start: int, end: int, liquidity: int, rate: int, down: bool, on_input: bool) -> tuple[int, int, int]:
-    """What moving all the way from `start` to `end` takes, pays and charges."""
-    product = start * end
-    if down:
-        moved = liquidity * (start - end)
-        # Ceilings this way round: negating would take half as long again.
-        need_in, paid = ((moved << 64) + product - 1) // product, moved >> 64
-    else:
-        moved = liquidity * (end - start)
-        need_in, paid = moved + U64_MAX >> 64, (moved << 64) // product
-    if moved < 0:
-        raise refused("RequireGteViolated")
-    if on_input:
-        keep = RATE_ONE - rate
-        taken = (need_in * RATE_ONE + keep - 1) // keep
-        return taken, paid, taken - need_in
-    # An output beyond the program's type must stay recognisable.
-    fee = (paid * rate + RATE_ONE - 1) // RATE_ONE if paid <= U64_MAX else 0
-    return need_in, paid - fee, fee
-
-
-def _orders(array: int, slot: int, tick: int, sqrt_price: int, unfilled: int, down: bool) -> Orders:
-    """The orders on a tick for a swap in the direction, which pays the price rounded in their favour."""
-    if unfilled > U64_MAX:
-        raise refused("CalculateOverflow")
-    square = sqrt_price * sqrt_price
-    return Orders(array, slot, tick, unfilled, square >> 64 if down else -(-square >> 64))
-
-
-def _whole(start: int, end: int, liquidity: int, rate: int, down: bool, on_input: bool) -> tuple[int, int, int]:
-    """What moving all the way from `start` to `end` takes, pays and charges."""
-    if down:
-        moved = liquidity * (start - end)
-        need_in, paid = -((-moved << 64) // (start * end)), moved >> 64
-    else:
-        moved = liquidity * (end - start)
-        need_in, paid = -(-moved >> 64), (moved << 64) // (start * end)
-    if moved < 0:
-        raise refused("RequireGteViolated")
-    if on_input:
-        taken = -(-need_in * RATE_ONE // (RATE_ONE - rate))
-        return taken, paid, taken - need_in
-    # An output beyond the program's type must stay recognisable.
-    fee = -(-paid * rate // RATE_ONE) if paid <= U64_MAX else 0
-    return need_in, paid - fee, fee
