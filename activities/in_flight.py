@@ -1,7 +1,7 @@
 """This worker's own swaps that the pool states read from the chain do not show yet.
 
 Orders that run side by side read the same pool. Each would be quoted as if the others did not exist, pile onto the
-same best pool and fail each other's slippage guard. So a swap that is signed is added to what the next order sees.
+same best pool and fail each other's slippage guard. So a swap that is decided on is added to what later orders see.
 """
 
 from dataclasses import dataclass
@@ -35,35 +35,42 @@ class _Ahead:
 
 
 class InFlight:
-    """Signed swaps by signature, from preparation to outcome. It shapes quotes; the guard of a swap is its own."""
+    """Decided swaps in their order, each from its decision to its outcome, by the memo of its transaction.
+
+    It shapes quotes; the guard of a swap is its own.
+    """
 
     def __init__(self) -> None:
         self._pending: dict[str, _Pending] = {}
         self._ahead: dict[Pubkey, _Ahead] = {}
 
-    def add(self, signature: str, legs: dict[Pubkey, Swap], clock: Clock) -> None:
-        """The swaps, by pool, were prepared at `clock` and will probably land soon."""
-        self._pending[signature] = _Pending(legs, clock.slot + _LIFETIME_SLOTS)
+    def add(self, memo: str, legs: dict[Pubkey, Swap], clock: Clock) -> None:
+        """The swaps, by pool, were decided on at `clock`; a swap that is there already keeps its place."""
+        self._pending[memo] = _Pending(legs, clock.slot + _LIFETIME_SLOTS)
 
-    def executed(self, signature: str, slot: int) -> None:
+    def executed(self, memo: str, slot: int) -> None:
         """A node executed the swap in `slot`: pool states from then on show it."""
-        if pending := self._pending.get(signature):
+        if pending := self._pending.get(memo):
             pending.executed_in_slot = slot
 
-    def remove(self, signature: str) -> None:
+    def remove(self, memo: str) -> None:
         """The outcome is known, or the swap is never sent."""
-        self._pending.pop(signature, None)
+        self._pending.pop(memo, None)
 
-    def ahead_of(self, pool: Pool, clock: Clock) -> Pool:
-        """The pool as it will be when the swaps that its state at `clock.slot` does not show have landed."""
-        # A swap that was prepared and then never executed is not removed by anyone.
-        for signature in [name for name, pending in self._pending.items() if pending.until_slot < clock.slot]:
-            del self._pending[signature]
-        waiting = [
-            pending
-            for pending in self._pending.values()
-            if pool.address in pending.legs and not pending.shown_at(clock.slot)
-        ]
+    def ahead_of(self, pool: Pool, clock: Clock, memo: str | None = None) -> Pool:
+        """The pool as the swap of `memo`, or one that is decided on now, will find it.
+
+        That is its state at `clock.slot` after the earlier swaps that it does not show have landed.
+        """
+        # A swap that was decided on and then never executed is not removed by anyone.
+        for name in [name for name, pending in self._pending.items() if pending.until_slot < clock.slot]:
+            del self._pending[name]
+        waiting = []
+        for name, pending in self._pending.items():
+            if name == memo:
+                break
+            if pool.address in pending.legs and not pending.shown_at(clock.slot):
+                waiting.append(pending)
         if not waiting:
             return pool
         known = self._ahead.get(pool.address)
@@ -74,7 +81,8 @@ class InFlight:
             ahead, rest = pool, waiting
         for pending in rest:
             ahead = _after(ahead, pending.legs[pool.address], clock)
-        self._ahead[pool.address] = _Ahead(pool, waiting, ahead)
+        if memo is None:
+            self._ahead[pool.address] = _Ahead(pool, waiting, ahead)
         return ahead
 
 

@@ -1,6 +1,7 @@
 """Fetch a venue's quotes: every pool of the pair, all at one slot, this worker's unlanded swaps priced in."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
@@ -90,11 +91,13 @@ class Quoter:
             ),
         )
 
-    def pool(self, state: PoolState, pair: PairState, request: QuoteRequest) -> QuotedPool | VenueError:
-        """One pool's quote, or why there is none."""
+    def pool(
+        self, state: PoolState, pair: PairState, request: QuoteRequest, memo: str | None = None
+    ) -> QuotedPool | VenueError:
+        """One pool's quote, behind the swaps decided on before that of `memo`, or why there is none."""
         if state.pool is None:
             return state.refusal or VenueError("not decoded")
-        pool = self._in_flight.ahead_of(state.pool, pair.clock)
+        pool = self._in_flight.ahead_of(state.pool, pair.clock, memo)
         a_to_b = str(pool.mint_a.address) == request.token_in.mint
         try:
             quote = pool.quote(Swap(a_to_b, Mode.EXACT_IN, request.amount_in), pair.clock)
@@ -125,15 +128,22 @@ class Quoter:
         )
         return first, second
 
-    async def one(self, address: Pubkey, request: QuoteRequest) -> QuotedPool:
-        """The quote of one pool, freshly read; raises VenueError, ChainUnavailable or ConnectionError."""
+    def decided(self, memo: str, parts: Sequence[QuotedPool]) -> None:
+        """Later quotes stand behind these swaps from now on."""
+        self._in_flight.add(memo, {part.pool.address: part.quote.swap for part in parts}, parts[0].clock)
+
+    async def one(self, address: Pubkey, request: QuoteRequest, memo: str | None = None) -> QuotedPool:
+        """The quote of one pool, freshly read, for the swap of `memo`.
+
+        Raises VenueError, ChainUnavailable or ConnectionError.
+        """
         pair = Pair.of(request.token_in.mint, request.token_out.mint)
         state = await self._pools.read(pair)
         for _ in range(_WALK_ROUNDS):
             found = next((pool for pool in state.pools if pool.ref.address == address), None)
             if found is None:
                 raise Unsupported("pool_removed", f"{address} is no longer registered")
-            result = self.pool(found, state, request)
+            result = self.pool(found, state, request, memo)
             if isinstance(result, QuotedPool):
                 return result
             if not isinstance(result, MissingAccounts):

@@ -27,7 +27,7 @@ class RouteActivities:
         """
         terms = request.terms
         try:
-            decision = await self._router.decide(terms, request.venues)
+            decision = await self._router.decide(terms, request.event.attempt, request.venues)
         except EngineError as error:
             raise refusal(error) from None
         event = request.event.model_copy(

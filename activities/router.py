@@ -4,12 +4,14 @@ import logging
 from dataclasses import dataclass
 from decimal import Decimal
 
+from solders.pubkey import Pubkey
+
 from activities.quotes import QuotedPool, Quoter
-from activities.solana.rpc import ChainUnavailable
 from activities.swap_builder import SwapBuilder
 from activities.venues.errors import VenueError
 from activities.venues.mint import NATIVE_MINT
 from workflows.domain.errors import EngineError
+from workflows.domain.ids import memo
 from workflows.domain.order import OrderTerms
 from workflows.domain.routing import Decision, PoolQuote, VenueQuotes, choose, prefer_split
 from workflows.messages import QuoteRequest
@@ -33,24 +35,43 @@ class Router:
         self._builder = builder
         self._policy = policy
 
-    async def decide(self, terms: OrderTerms, venues: tuple[VenueQuotes, ...]) -> Decision:
-        """The decision for the order; raises EngineError when no pool can fill it."""
+    async def decide(self, terms: OrderTerms, attempt: int, venues: tuple[VenueQuotes, ...]) -> Decision:
+        """The decision for an attempt of the order; raises EngineError when no pool can fill it.
+
+        The quotes are taken again behind the swaps decided on since they were made, and later quotes stand behind
+        this one: orders that were quoted side by side do not all decide for the same price.
+        """
+        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in)
+        venues = tuple([await self._again(venue, request) for venue in venues])
         single = choose(venues, terms.token_in, terms.token_out)
+        try:
+            decision = await self._split(terms, request, single)
+            parts = [
+                await self._quoter.one(Pubkey.from_string(leg.pool), _part(request, leg)) for leg in decision.route.legs
+            ]
+        except (VenueError, ConnectionError, EngineError) as error:
+            # The single pool is as good as before; a split is only ever an improvement on it.
+            log.info("order %s is not split: %s", terms.order_id, error)
+            return single
+        self._quoter.decided(memo(terms.order_id, attempt), parts)
+        return decision
+
+    async def _again(self, venue: VenueQuotes, request: QuoteRequest) -> VenueQuotes:
+        if venue.reason is not None:
+            return venue
+        again = await self._quoter.venue(venue.venue, request)
+        return venue if again.reason is not None else again
+
+    async def _split(self, terms: OrderTerms, request: QuoteRequest, single: Decision) -> Decision:
         best = single.route.legs[0]
         # All that two pools can gain over one is the impact that the one has on its price.
         if not self._policy.enabled or best.price_impact_bps < self._policy.least_gain_bps:
             return single
-        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in)
-        try:
-            parts = await self._quoter.split(request)
-            if parts is None or not await self._builder.fits(terms, parts):
-                return single
-        except (VenueError, ChainUnavailable, ConnectionError, EngineError) as error:
-            # The single pool is as good as before; a split is only ever an improvement on it.
-            log.info("order %s is not split: %s", terms.order_id, error)
+        parts = await self._quoter.split(request)
+        if parts is None or not await self._builder.fits(terms, parts):
             return single
         legs = tuple(part.report() for part in parts)
-        cost = self._extra_cost(terms, single.route.legs[0], parts)
+        cost = self._extra_cost(terms, best, parts)
         return prefer_split(single, legs, cost, self._policy.least_gain_bps, (terms.token_in, terms.token_out))
 
     def _extra_cost(self, terms: OrderTerms, best: PoolQuote, parts: tuple[QuotedPool, ...]) -> int:
@@ -65,3 +86,7 @@ class Router:
         if terms.token_in.mint == str(NATIVE_MINT):
             return -(-lamports * best.amount_out // best.amount_in)
         return 0
+
+
+def _part(request: QuoteRequest, leg: PoolQuote) -> QuoteRequest:
+    return request.model_copy(update={"amount_in": leg.amount_in})

@@ -19,6 +19,7 @@ from activities.store import OrderStore, Relay
 from activities.swap_builder import SwapBuilder
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.ids import memo
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import Fill, OrderTerms
 from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SwapExecuted
@@ -60,15 +61,17 @@ class SwapActivities:
         try:
             return await self._builder.prepare(request.terms, request.attempt, request.route)
         except EngineError as error:
+            self._in_flight.remove(memo(request.terms.order_id, request.attempt))
             raise refusal(error) from error
 
     @activity.defn
     async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
         """Record the attempt, relay its event, send the signed bytes until the chain's answer is proven."""
         swap, terms = request.swap, request.terms
+        purpose = memo(swap.order_id, swap.attempt)
         stands = await self._store.record_attempt(swap, request.event)
         if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
-            self._in_flight.remove(swap.signature)
+            self._in_flight.remove(purpose)
             return SwapExecuted(event=stands, outcome=None)
         await self._relay.publish(terms.order_id, terms.account, (stands,))
         heartbeat = asyncio.create_task(_beat())
@@ -77,13 +80,19 @@ class SwapActivities:
         finally:
             heartbeat.cancel()
         await self._store.settle_attempt(swap, outcome)
-        self._in_flight.remove(swap.signature)
+        self._in_flight.remove(purpose)
         return SwapExecuted(event=stands, outcome=outcome)
 
     async def _outcome(self, terms: OrderTerms, swap: SwapAttempt) -> SwapOutcome:
         transaction = base64.b64decode(swap.transaction)
         signature = Signature.from_string(swap.signature)
-        settled = await self._confirmations.settle(signature, transaction, swap.last_valid_block_height)
+        purpose = memo(swap.order_id, swap.attempt)
+        settled = await self._confirmations.settle(
+            signature,
+            transaction,
+            swap.last_valid_block_height,
+            on_executed=lambda slot: self._in_flight.executed(purpose, slot),
+        )
         if isinstance(settled, Expired):
             return SwapOutcome(
                 kind=OutcomeKind.EXPIRED,

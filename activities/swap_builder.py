@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
 
-from activities.in_flight import InFlight
 from activities.quotes import QuotedPool, Quoter
 from activities.solana import token_accounts
 from activities.solana.failures import explain
@@ -44,13 +43,10 @@ class Fees:
 class SwapBuilder:
     """Turns a route into signed bytes."""
 
-    def __init__(
-        self, rpc: SolanaRpc, quoter: Quoter, wallets: Wallets, in_flight: InFlight, fees: Fees, max_age: float
-    ) -> None:
+    def __init__(self, rpc: SolanaRpc, quoter: Quoter, wallets: Wallets, fees: Fees, max_age: float) -> None:
         self._rpc = rpc
         self._quoter = quoter
         self._wallets = wallets
-        self._in_flight = in_flight
         self._fees = fees
         self._blockhash: Shared[None, Blockhash] = Shared(lambda _: rpc.latest_blockhash(), max_age)
         # Rent is a cluster parameter: one question per process is enough.
@@ -78,15 +74,13 @@ class SwapBuilder:
         return priority_fee(units, self._fees.compute_unit_price)
 
     async def _prepare(self, terms: OrderTerms, attempt: int, route: Route) -> PreparedSwap:
-        parts = [await self._fresh(terms, leg) for leg in route.legs]
+        parts = [await self._fresh(terms, attempt, leg) for leg in route.legs]
         guarded = [(part, _guard(leg, part, terms)) for leg, part in zip(route.legs, parts, strict=True)]
         transaction = await self._assemble(terms, attempt, guarded)
         blockhash = await self._blockhash.get(None)
         transaction = await self._limited(transaction, blockhash)
         signed = await self._wallets.sign(terms.wallet, transaction.unsigned(blockhash.blockhash))
-        signature = str(signed.signatures[0])
-        clock = parts[0].clock
-        self._in_flight.add(signature, {part.pool.address: part.quote.swap for part in parts}, clock)
+        self._quoter.decided(memo(terms.order_id, attempt), parts)
         return PreparedSwap(
             swap=SwapAttempt(
                 order_id=terms.order_id,
@@ -95,7 +89,7 @@ class SwapBuilder:
                 kind=route.kind,
                 pool=route.pool,
                 wallet_address=str(transaction.wallet),
-                signature=signature,
+                signature=str(signed.signatures[0]),
                 transaction=base64.b64encode(bytes(signed)).decode(),
                 blockhash=str(blockhash.blockhash),
                 last_valid_block_height=blockhash.last_valid_block_height,
@@ -105,12 +99,12 @@ class SwapBuilder:
             ),
             compute_unit_limit=transaction.compute_unit_limit,
             compute_unit_price=transaction.compute_unit_price,
-            slot=clock.slot,
+            slot=parts[0].clock.slot,
         )
 
-    async def _fresh(self, terms: OrderTerms, leg: PoolQuote) -> QuotedPool:
+    async def _fresh(self, terms: OrderTerms, attempt: int, leg: PoolQuote) -> QuotedPool:
         request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=leg.amount_in)
-        return await self._quoter.one(Pubkey.from_string(leg.pool), request)
+        return await self._quoter.one(Pubkey.from_string(leg.pool), request, memo(terms.order_id, attempt))
 
     async def _assemble(
         self, terms: OrderTerms, attempt: int, parts: Sequence[tuple[QuotedPool, int]]

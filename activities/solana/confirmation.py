@@ -41,36 +41,37 @@ class _InFlight:
     signature: Signature
     transaction: bytes
     last_valid_block_height: int
+    on_executed: Callable[[int], None]
     settled: "asyncio.Future[Landed | Expired]"
     sent_at_slot: int | None = None
     waiting: int = 0
 
 
 class Confirmations:
-    """All signatures of this worker whose outcome is unknown.
+    """All signatures of this worker whose outcome is unknown; `poll_seconds` paces the questions."""
 
-    `poll_seconds` paces the questions; `on_processed(signature, slot)` hears of a signature as soon as a node
-    has executed it, which is not yet final.
-    """
-
-    def __init__(
-        self, rpc: SolanaRpc, poll_seconds: float, on_processed: Callable[[Signature, int], None] = lambda *_: None
-    ) -> None:
+    def __init__(self, rpc: SolanaRpc, poll_seconds: float) -> None:
         self._rpc = rpc
         self._poll_seconds = poll_seconds
-        self._on_processed = on_processed
         self._in_flight: dict[Signature, _InFlight] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def settle(self, signature: Signature, transaction: bytes, last_valid_block_height: int) -> Landed | Expired:
+    async def settle(
+        self,
+        signature: Signature,
+        transaction: bytes,
+        last_valid_block_height: int,
+        on_executed: Callable[[int], None] = lambda _: None,
+    ) -> Landed | Expired:
         """Send the signed bytes until their outcome is known; waits as long as that takes.
 
-        Calling it again for the same signature, in any worker, any number of times, is safe: the bytes are the same.
+        `on_executed(slot)` hears of it as soon as a node has executed them, which is not yet final. Calling it again
+        for the same signature, in any worker, any number of times, is safe: the bytes are the same.
         """
         entry = self._in_flight.get(signature)
         if entry is None:
             settled: asyncio.Future[Landed | Expired] = asyncio.get_running_loop().create_future()
-            entry = _InFlight(signature, transaction, last_valid_block_height, settled)
+            entry = _InFlight(signature, transaction, last_valid_block_height, on_executed, settled)
             self._in_flight[signature] = entry
             await self._send(entry)
             if self._task is None or self._task.done():
@@ -124,10 +125,10 @@ class Confirmations:
                 await self._resend(entry, statuses.slot)
 
     def _take(self, entry: _InFlight, status: SignatureStatus) -> None:
+        if status.error is None:
+            entry.on_executed(status.slot)
         if status.confirmed:
             _settle(entry, Landed(status.slot, status.error))
-        elif status.error is None:
-            self._on_processed(entry.signature, status.slot)
 
     async def _prove_expired(self, overdue: list[_InFlight], height: int) -> None:
         """`height` was finalized before this began, so an answer as of the finalized slot or later covers it."""
