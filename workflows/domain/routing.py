@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from workflows.domain.errors import EngineError, ErrorCode, may_retry
+from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.money import BaseUnits, Token
 
 # Events show decisions to clients in camelCase, and are read back from there.
@@ -133,8 +133,8 @@ def recorded(data: dict[str, Any]) -> Decision:
 def choose(venues: tuple[VenueQuotes, ...], token_in: Token, token_out: Token) -> Decision:
     """Choose the pool that pays most; between equals the cheaper to run, then the smaller address.
 
-    Raises EngineError when no venue quotes: with the reason to retry for when one gave such a reason, since
-    a venue that could not be read may still have the liquidity, else with why the pair cannot trade.
+    Raises EngineError when no venue quotes: `quote_unavailable` when one could not be read, since it may still
+    have the liquidity, else why the pair cannot trade.
     """
     quotes = sorted(
         (quote for venue in venues for quote in venue.quotes),
@@ -181,9 +181,8 @@ def prefer_split(
 
 def _no_quote(venues: tuple[VenueQuotes, ...]) -> EngineError:
     failed = [venue for venue in venues if venue.reason is not None]
-    for venue in failed:
-        if venue.reason is not None and may_retry(venue.reason):
-            return EngineError(ErrorCode.QUOTE_UNAVAILABLE, "; ".join(f"{v.venue}: {v.detail}" for v in failed))
+    if failed:
+        return EngineError(ErrorCode.QUOTE_UNAVAILABLE, "; ".join(f"{v.venue}: {v.detail}" for v in failed))
     refusals = [refusal for venue in venues for refusal in venue.refusals]
     if refusals:
         listed = "; ".join(f"{refusal.venue} {refusal.kind} {refusal.pool}: {refusal.reason}" for refusal in refusals)
