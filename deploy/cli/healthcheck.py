@@ -25,7 +25,7 @@ def healthcheck(
     process: Annotated[Process, typer.Argument(help="Which process to ask.")],
     pid: Annotated[int, typer.Option(help="Its pid, for a worker; in a container it is 1.")] = 1,
 ) -> None:
-    """Succeed when the process of this container serves: for container health checks."""
+    """For container health checks: does the process serve?"""
     try:
         asyncio.run(asyncio.wait_for(_check(process, pid), _TIMEOUT))
     except Exception as error:

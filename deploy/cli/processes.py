@@ -75,7 +75,11 @@ def migrate() -> None:
 def setup(
     with_migrations: Annotated[bool, typer.Option("--migrate", help="Run `migrate` first, in this process.")] = False,
 ) -> None:
-    """Prepare Temporal (namespace, search attributes) and the registry (tokens, pools). Repeatable, like migrate."""
+    """Prepare Temporal and the registry of tokens and pools.
+
+    Registers the namespace and its search attributes, loads the token list and finds the pools of its pairs on the
+    chain. Repeatable, like migrate.
+    """
     from activities.registry import TokenListError
     from deploy.registry import RegistrySettings, fill
     from deploy.temporal.provision import ProvisionError, provision

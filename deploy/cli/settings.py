@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import AliasChoices, ValidationError
 from pydantic_settings import BaseSettings
 
 from deploy.cli.failure import CommandError
@@ -13,12 +13,18 @@ SettingsType = TypeVar("SettingsType", bound=BaseSettings)
 def load(kind: type[SettingsType], **options: Any) -> SettingsType:
     """Settings of a process; options that are None count as not given.
 
-    Raises CommandError naming every variable or option with a value it cannot have.
+    Raises CommandError naming every variable with a value it cannot have, or without one that it needs.
     """
     try:
         return kind(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
-        prefix = kind.model_config.get("env_prefix", "")
-        raise CommandError(
-            "; ".join(f"{prefix}{problem['loc'][0]}".upper() + f": {problem['msg']}" for problem in error.errors())
-        ) from error
+        problems = [f"{variable_of(kind, str(each['loc'][0]))}: {each['msg']}" for each in error.errors()]
+        raise CommandError("; ".join(problems)) from error
+
+
+def variable_of(kind: type[BaseSettings], name: str) -> str:
+    """The environment variable of a field."""
+    alias = kind.model_fields[name].validation_alias if name in kind.model_fields else name
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[-1])
+    return alias if isinstance(alias, str) else f"{kind.model_config.get('env_prefix', '')}{name}".upper()

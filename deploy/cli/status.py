@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.failure import CommandError
+from deploy.cli.output import print_table
 from deploy.cli.settings import load
 
 
@@ -14,7 +15,7 @@ def status(
     data_dir: Annotated[Path | None, typer.Option(help="Of the stack.  [default: .order-engine]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of name, pid and address.")] = False,
 ) -> None:
-    """Show the running processes of the stack in a data directory."""
+    """Show what runs, with pids and addresses."""
     from deploy.local import state
     from deploy.local.settings import StackSettings
 
@@ -25,10 +26,4 @@ def status(
     if as_json:
         print(json.dumps([{"name": p.name, "pid": p.pid, "address": p.address} for p in processes], indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("name", "pid", "address", box=None, pad_edge=False)
-    for process in processes:
-        table.add_row(process.name, str(process.pid), process.address)
-    Console().print(table)
+    print_table([(p.name, str(p.pid), p.address) for p in processes], ("name", "pid", "address"))

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,20 +11,30 @@ from deploy.cli.failure import CommandError
 from deploy.cli.settings import load
 
 
+def _port(of: str, default: int) -> Any:
+    return typer.Option(help=f"Port of {of}.  [default: {default}]", min=1, max=65535)
+
+
 def up(
     data_dir: Annotated[Path | None, typer.Option(help="Where all state is kept.  [default: .order-engine]")] = None,
     api_host: Annotated[str | None, typer.Option(help="Address of the API.  [default: 127.0.0.1]")] = None,
-    api_port: Annotated[int | None, typer.Option(help="Port of the API.  [default: 8080]")] = None,
-    temporal_port: Annotated[int | None, typer.Option(help="Port of Temporal.  [default: 7233]")] = None,
-    temporal_ui_port: Annotated[int | None, typer.Option(help="Port of its Web UI.  [default: 8233]")] = None,
-    postgres_port: Annotated[int | None, typer.Option(help="Port of PostgreSQL.  [default: 15432]")] = None,
-    redis_port: Annotated[int | None, typer.Option(help="Port of Valkey.  [default: 16379]")] = None,
-    localnet_port: Annotated[int | None, typer.Option(help="Port of localnet.  [default: 8899]")] = None,
-    workers: Annotated[int | None, typer.Option(help="Number of worker processes.  [default: 1]")] = None,
-    slot_ms: Annotated[int | None, typer.Option(help="Length of a localnet slot in ms.  [default: 400]")] = None,
-    genesis: Annotated[Path | None, typer.Option(help="Genesis file of localnet (TOML).")] = None,
+    api_port: Annotated[int | None, _port("the API", 8080)] = None,
+    temporal_port: Annotated[int | None, _port("Temporal", 7233)] = None,
+    temporal_ui_port: Annotated[int | None, _port("Temporal's Web UI", 8233)] = None,
+    postgres_port: Annotated[int | None, _port("PostgreSQL", 15432)] = None,
+    redis_port: Annotated[int | None, _port("Valkey", 16379)] = None,
+    localnet_port: Annotated[int | None, _port("localnet", 8899)] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of worker processes.  [default: 1]", min=1)] = None,
+    slot_ms: Annotated[
+        int | None, typer.Option(help="Length of a localnet slot in ms.  [default: 400]", min=5, max=60_000)
+    ] = None,
+    genesis: Annotated[
+        Path | None, typer.Option(help="Genesis file of localnet (TOML).", exists=True, dir_okay=False)
+    ] = None,
 ) -> None:
-    """Start PostgreSQL, Valkey, Temporal, localnet, workers and the API; Ctrl-C stops all of it, state is kept.
+    """Start everything on this machine; Ctrl-C stops it, state is kept.
+
+    PostgreSQL, Valkey, Temporal with its Web UI, localnet, workers and the API, each checked for health.
 
     Every option is also an environment variable: --api-port is ORDER_ENGINE_API_PORT, --slot-ms and --genesis are
     ORDER_ENGINE_LOCALNET_SLOT_MS and _GENESIS. ORDER_ENGINE_DATABASE_URL, ORDER_ENGINE_REDIS_URL, TEMPORAL_ADDRESS

@@ -9,7 +9,10 @@ import typer
 def verify_vectors(
     files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Vector files, .json or .json.gz.")],
 ) -> None:
-    """Replay vector files and print each mismatch; fails unless every vector is exact."""
+    """Check quotes, states and instructions against vector files.
+
+    Prints each difference, and fails unless every case is exact.
+    """
     from deploy.vectors.command import verify
 
     raise typer.Exit(verify(files))
