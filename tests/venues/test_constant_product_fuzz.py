@@ -1,4 +1,4 @@
-"""AMM v4 and DAMM v1 on account bytes that nobody meant: an answer or one of their own errors, never more."""
+"""Every kind on account bytes that nobody meant: an answer or one of its own errors, never more."""
 
 import random
 
@@ -7,74 +7,23 @@ from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
 from activities.venues.errors import VenueError
-from activities.venues.meteora import damm_v1
-from activities.venues.pool import Account, Accounts, Clock, Mode, Pool, PoolKind, Swap, UserAccounts
-from activities.venues.raydium import amm_v4
+from activities.venues.meteora import damm_v1, damm_v2
+from activities.venues.pool import Account, PoolKind
+from activities.venues.raydium import amm_v4, cpmm
+from tests.venues.fuzzing import attempt, exercise, mutated
 from tests.venues.recorded import FUZZ_ROUNDS, recorded
 
-U64_MAX = 2**64 - 1
-USER = UserAccounts(*(Pubkey.new_unique() for _ in range(3)))
-KINDS = [("raydium_amm_v4", "amm", amm_v4.KIND), ("meteora_damm_v1", "pool", damm_v1.KIND)]
-
-
-def interesting_number(rng: random.Random) -> int:
-    return rng.choice([0, 1, 2, U64_MAX, U64_MAX - 1, rng.getrandbits(64), rng.getrandbits(rng.randint(1, 64))])
-
-
-def mutated(account: Account | None, rng: random.Random) -> Account | None:
-    """Some change of an account: other bytes, other numbers, another length or owner, or none at all."""
-    if account is None:
-        return None
-    data = bytearray(account.data)
-    how = rng.randrange(7)
-    if how == 0:
-        return None
-    if how == 1:
-        return Account(Pubkey.new_unique(), account.lamports, account.data)
-    if how == 2:
-        return Account(account.owner, account.lamports, rng.randbytes(rng.randrange(1300)))
-    if how == 3:
-        return Account(account.owner, account.lamports, bytes(data[: rng.randrange(len(data) + 1)]))
-    if how == 4:
-        for _ in range(rng.randint(1, 4)):
-            data[rng.randrange(len(data))] = rng.randrange(256)
-    else:
-        for _ in range(rng.randint(1, 6)):
-            at = rng.randrange(max(1, min(len(data), 1240) - 8))
-            data[at : at + 8] = interesting_number(rng).to_bytes(8, "little")
-    return Account(account.owner, account.lamports, bytes(data))
-
-
-def exercise(kind: PoolKind, address: Pubkey, accounts: Accounts, clock: Clock, rng: random.Random) -> bool:
-    """Use whatever decodes in every way; True when a swap was quoted."""
-    attempt(kind.requirements, address, accounts)
-    pool = attempt(kind.decode, address, accounts)
-    if not isinstance(pool, Pool):
-        return False
-    attempt(pool.reserves)
-    attempt(pool.spot_price)
-    attempt(pool.unavailable, clock)
-    limit = rng.choice([None, 0, interesting_number(rng)])
-    swap = Swap(rng.random() < 0.5, rng.choice(list(Mode)), interesting_number(rng), limit)
-    try:
-        quote = pool.quote(swap, clock)
-    except VenueError:
-        return False
-    assert 0 <= quote.amount_out <= U64_MAX
-    assert 0 < quote.amount_in <= U64_MAX
-    after = pool.after(quote, clock)
-    after.writes(accounts)
-    assert all(0 < move.amount <= U64_MAX for move in pool.transfers(quote, USER))
-    assert kind.parse(pool.instruction(quote, limit or 0, USER)) is not None
-    return True
-
-
-def attempt(function: object, *arguments: object) -> object:
-    assert callable(function)
-    try:
-        return function(*arguments)
-    except VenueError:
-        return None
+KINDS = [
+    ("raydium_amm_v4", "amm", amm_v4.KIND),
+    ("raydium_cpmm", "pool_state", cpmm.KIND),
+    ("meteora_damm_v1", "pool", damm_v1.KIND),
+    ("meteora_damm_v2", "pool", damm_v2.KIND),
+]
+# How a swap instruction of one of these programs begins: a tag, or eight bytes of discriminator.
+TAGS = [
+    *(bytes([tag]) for tag in (9, 11, 16, 17, 3)),
+    *map(bytes.fromhex, ("8fbe5adac41e33de", "37d96256a34ab4ad", "f8c69e91e17587c8", "414b3f4ceb5b5b88")),
+]
 
 
 @pytest.mark.timeout(600)
@@ -103,6 +52,6 @@ def test_any_bytes_are_no_pool_and_any_instruction_is_answered(name: str, role: 
         accounts = {address: Account(kind.program_id, 1, rng.randbytes(rng.randrange(1300)))}
         with pytest.raises(VenueError):
             kind.decode(address, accounts)
-        data = bytes([rng.choice([9, 11, 16, 17, 0xF8, 3])]) + rng.randbytes(rng.randrange(32))
+        data = rng.choice(TAGS) + rng.randbytes(rng.randrange(32))
         metas = [AccountMeta(address, is_signer=False, is_writable=False)] * rng.randrange(20)
         attempt(kind.parse, Instruction(kind.program_id, data, metas))

@@ -16,6 +16,7 @@ from activities.venues.errors import DecodeError, SwapRefused
 from activities.venues.fetched import fetched, owned_data
 from activities.venues.integers import U64_MAX, require_u64
 from activities.venues.meteora.damm_v2_errors import ERROR_NAMES, refused
+from activities.venues.meteora.damm_v2_fees import RATE_LIMITER
 from activities.venues.meteora.damm_v2_instruction import PROGRAM, Form, parse_swap, swap_instruction
 from activities.venues.meteora.damm_v2_state import (
     KEYS_END,
@@ -83,7 +84,8 @@ class DammV2Pool(Pool):
         state, point = self._touched(clock)
         if amount == 0:
             raise refused("AmountIsZero")
-        limited = state.base_fee.limits(a_to_b, point, state.activation_point)
+        base_fee = state.base_fee
+        limited = base_fee.mode == RATE_LIMITER and base_fee.limits(a_to_b, point, state.activation_point)
         if limited and not single:
             raise refused("FailToValidateSingleSwapInstruction")
         if state.collect_mode > COMPOUNDING:
