@@ -4,11 +4,12 @@ from solders.pubkey import Pubkey
 
 from activities.venues.meteora import damm_v1, damm_v2, dlmm
 from activities.venues.pool import PoolKind
-from activities.venues.raydium import amm_v4, cpmm
+from activities.venues.raydium import amm_v4, clmm, cpmm
 
 KINDS: tuple[PoolKind, ...] = (
     amm_v4.KIND,
     cpmm.KIND,
+    clmm.KIND,
     damm_v1.KIND,
     damm_v2.KIND,
     dlmm.KIND,

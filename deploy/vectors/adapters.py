@@ -6,11 +6,14 @@ from deploy.vectors.meteora_damm_v1 import MeteoraDammV1
 from deploy.vectors.meteora_damm_v2 import MeteoraDammV2
 from deploy.vectors.meteora_dlmm import MeteoraDlmm
 from deploy.vectors.raydium_amm_v4 import RaydiumAmmV4
+from deploy.vectors.raydium_clmm import RaydiumClmm, RaydiumClmm2026
 from deploy.vectors.raydium_cpmm import RaydiumCpmm
 
 ADAPTERS: tuple[Adapter, ...] = (
     RaydiumAmmV4(),
     RaydiumCpmm(),
+    RaydiumClmm(),
+    RaydiumClmm2026(),
     MeteoraDammV1(),
     MeteoraDammV2(),
     MeteoraDlmm(),

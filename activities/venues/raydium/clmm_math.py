@@ -100,3 +100,10 @@ def amounts_between(start: int, end: int, liquidity: int, down: bool) -> tuple[i
         return -((-moved << 64) // (start * end)), moved >> 64
     moved = liquidity * (end - start)
     return -(-moved >> 64), (moved << 64) // (start * end)
+
+
+def paid_between(start: int, end: int, liquidity: int, down: bool) -> int:
+    """What a move from price `start` to `end` pays out, rounded down."""
+    if down:
+        return liquidity * (start - end) >> 64
+    return (liquidity * (end - start) << 64) // (start * end)

@@ -22,6 +22,7 @@ from activities.venues.pool import (
     UserAccounts,
 )
 from activities.venues.raydium.clmm_bitmap import ArrayBitmap, extension_address
+from activities.venues.raydium.clmm_curve import ClmmCurve
 from activities.venues.raydium.clmm_dynamic_fee import DynamicFee
 from activities.venues.raydium.clmm_errors import refused
 from activities.venues.raydium.clmm_instruction import Accounts as SwapAccounts
@@ -35,16 +36,12 @@ from activities.venues.raydium.clmm_state import (
     Rates,
     write_pool,
 )
-from activities.venues.raydium.clmm_swap import Fill, Outcome, run
+from activities.venues.raydium.clmm_swap import Fill, Outcome, require_transferable, run
 from activities.venues.raydium.clmm_ticks import TickArray, TickArrays
-from activities.venues.raydium.clmm_walk import ARRAYS_AHEAD, Walk, arrays_from
+from activities.venues.raydium.clmm_walk import ARRAYS_AHEAD, Walk, arrays_from, compute_units
 
 _SWAPS_FORBIDDEN = 1 << 4
 _ALL_FORBIDDEN = 255
-
-# Executed swaps took 56,000 to 84,000 within one segment, on average 14,000 more per further segment and
-# 4,000 per further array, with a token program that is cheaper than the real one by 5,000 a transfer.
-_BASE_UNITS, _SEGMENT_UNITS, _ARRAY_UNITS = 100_000, 15_000, 5_000
 
 
 class Path(NamedTuple):
@@ -105,13 +102,13 @@ class ClmmPool(Pool):
         amount_in = mint_in.gross_up(taken, epoch)
         transfer_fee_out = mint_out.fee(paid, epoch)
         amount_out = paid - transfer_fee_out
-        self._require_payable(amount_in, taken, paid, down)
+        require_transferable(amount_in, taken, paid, self.balances if down else self.balances[::-1])
         if not swap.sqrt_price_limit and swap.amount != (amount_in if exact_in else paid):
             raise refused("RequireEqViolated")
         if swap.limit is not None and (amount_out < swap.limit if exact_in else amount_in > swap.limit):
             raise refused("TooLittleOutputReceived" if exact_in else "TooMuchInputPaid")
-        compute_units = _compute_units(outcome, len(walk.visited))
-        if compute_units > MAX_COMPUTE_UNITS:
+        units = compute_units(outcome.segments, len(walk.visited))
+        if units > MAX_COMPUTE_UNITS:
             raise CannotLand("TooManyComputeUnits")
         fee = sum(outcome.fees) + sum(outcome.idle_fees)
         if fee + max(*self.state.protocol_fees, *self.state.fund_fees) > U64_MAX:
@@ -125,7 +122,7 @@ class ClmmPool(Pool):
             amount_out,
             fee,
             on_input,
-            compute_units,
+            units,
             amount_in - taken,
             transfer_fee_out,
             outcome.crossings,
@@ -147,6 +144,14 @@ class ClmmPool(Pool):
         if not (MIN_SQRT_PRICE < limit < state.sqrt_price if down else state.sqrt_price < limit < MAX_SQRT_PRICE):
             raise refused("SqrtPriceLimitOverflow")
         return Walk(state, self.bitmap, self._arrays, self.rates.trade, down, limit, now)
+
+    def curve(self, a_to_b: bool, clock: Clock) -> ClmmCurve:
+        """The outputs for any input in this state; raises SwapRefused where no input at all is taken."""
+        walk = self.walk(a_to_b, clock, 1)
+        mints, balances = (self.mint_a, self.mint_b), self.balances
+        if not a_to_b:
+            mints, balances = mints[::-1], balances[::-1]
+        return ClmmCurve(walk, a_to_b, self.state.fee_on_input(a_to_b), mints, balances, clock.epoch)
 
     def after(self, quote: Quote, clock: Clock) -> "ClmmPool":
         """The pool as the program leaves it; fee growth, rewards and observations are not kept."""
@@ -246,14 +251,6 @@ class ClmmPool(Pool):
             self.bitmap,
         )
 
-    def _require_payable(self, amount_in: int, taken: int, paid: int, down: bool) -> None:
-        """Refuse what the token program would: a balance beyond its type, an output above the vault's."""
-        balance_in, balance_out = self.balances if down else self.balances[::-1]
-        if amount_in > U64_MAX or balance_in + taken > U64_MAX:
-            raise SwapRefused("Overflow", 14)
-        if paid > balance_out:
-            raise refused("InsufficientFunds")
-
     def _with_fees(self, outcome: Outcome, on_input: bool, down: bool) -> PoolState:
         """The pool's state owing protocol and fund their shares, each rounded down; idle fees go to the protocol."""
         rates = self.rates
@@ -325,7 +322,3 @@ def _copy(accounts: Accounts, key: Pubkey) -> bytearray:
     if account is None:
         raise MissingAccounts((key,))
     return bytearray(account.data)
-
-
-def _compute_units(outcome: Outcome, arrays: int) -> int:
-    return _BASE_UNITS + _SEGMENT_UNITS * (outcome.segments - 1) + _ARRAY_UNITS * (arrays - 1)

@@ -7,6 +7,7 @@ Amounts are base units at the pool, without transfer fees. Rules: raydium-clmm `
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from activities.venues.errors import SwapRefused
 from activities.venues.integers import U64_MAX
 from activities.venues.raydium.clmm_errors import refused
 from activities.venues.raydium.clmm_math import amounts_between, price_after_input, price_after_output
@@ -173,3 +174,15 @@ def _cost(orders: Orders, filled: int, down: bool) -> int:
     if cost > U64_MAX:
         raise refused("CalculateOverflow")
     return cost
+
+
+def require_transferable(amount_in: int, taken: int, paid: int, balances: tuple[int, int]) -> None:
+    """Refuse what the token program would: a balance beyond its type, an output above the vault's.
+
+    `amount_in` leaves the user, `taken` of it arrives; vault `balances` are input first.
+    """
+    balance_in, balance_out = balances
+    if amount_in > U64_MAX or balance_in + taken > U64_MAX:
+        raise SwapRefused("Overflow", 14)
+    if paid > balance_out:
+        raise refused("InsufficientFunds")

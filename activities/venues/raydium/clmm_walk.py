@@ -28,6 +28,10 @@ ARRAYS_AHEAD = 6
 # More moves than the compute units of one transaction could pay for.
 MAX_SEGMENTS = 200
 
+# Executed swaps took 56,000 to 84,000 within one segment, on average 14,000 more per further segment and
+# 4,000 per further array, with a token program that is cheaper than the real one by 5,000 a transfer.
+_BASE_UNITS, _SEGMENT_UNITS, _ARRAY_UNITS = 100_000, 15_000, 5_000
+
 # What a walk reads of a tick: number, net and gross liquidity in halves, orders, part-filled orders.
 _TICK = Struct("<iQqQQ88xQQ28x")
 # Stands for a liquidity that the program's types cannot hold.
@@ -199,6 +203,11 @@ class Walk:
             raise refused("NotEnoughTickArrayAccount" if self.visited else "InvalidFirstTickArrayAccount")
         self.visited.append(index)
         return array
+
+
+def compute_units(segments: int, arrays: int) -> int:
+    """An estimate from above of what the swap instruction costs."""
+    return _BASE_UNITS + _SEGMENT_UNITS * (segments - 1) + _ARRAY_UNITS * (arrays - 1)
 
 
 def arrays_from(bitmap: ArrayBitmap, index: int, down: bool, most: int) -> list[int]:
