@@ -179,7 +179,7 @@ class DumpedAccount(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    lamports: int = Field(ge=0)
+    lamports: int = Field(ge=0, lt=1 << 64)
     data: tuple[str, str]
     owner: Address
     executable: bool = False

@@ -98,10 +98,12 @@ class Ledger:
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Land the delayed transactions whose slot has come."""
+        """Bring the cluster to the present: land the delayed transactions whose slot has come, set the clock."""
         while self._waiting and self._waiting[0].slot <= self.clock.slot():
             due = heappop(self._waiting)
             self._land(due.transaction, due.slot, due.custom_error)
+        slot = self.clock.slot()
+        self.machine.set_time(slot, self.clock.unix_time(slot))
 
     def submit(self, transaction: WireTransaction, delay_slots: int = 0, custom_error: int | None = None) -> None:
         """Take a sent transaction in, as the leader does: what cannot land vanishes without a word.

@@ -2,7 +2,7 @@
 
 import base64
 
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 from solders.message import Message, MessageV0, from_bytes_versioned
 
 from deploy.localnet.chain_errors import Json
@@ -83,7 +83,7 @@ def is_blockhash_valid(node: Node, params: Params) -> Json:
     ledger = node.ledger
     try:
         blockhash = bytes(Hash.from_string(params.text(0)))
-    except ValueError as error:
+    except (ValueError, ParseHashError) as error:
         raise invalid(f"Invalid param: {error}") from error
     slot = bank_slot(ledger, params.config(1))
     return in_context(slot, ledger.clock.accepts(blockhash, slot))

@@ -15,6 +15,7 @@ from deploy.localnet.node import Node
 from deploy.localnet.rpc.errors import invalid
 from deploy.localnet.rpc.params import Params
 
+_MAX_WARP = 10_000_000
 _FAULTS = TypeAdapter(list[Fault])
 
 
@@ -35,7 +36,10 @@ def set_account(node: Node, params: Params) -> Json:
 
 def warp_slots(node: Node, params: Params) -> Json:
     """`localnet_warpSlots`."""
-    node.ledger.skip(params.integer(0))
+    slots = params.integer(0)
+    if slots > _MAX_WARP:
+        raise invalid(f"Invalid params: at most {_MAX_WARP} slots at once")
+    node.ledger.skip(slots)
     return node.ledger.clock.slot()
 
 
