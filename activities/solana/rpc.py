@@ -1,6 +1,6 @@
 """The Solana RPC node as the engine needs it: typed answers in, one error for everything that is no answer."""
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from solana.exceptions import SolanaRpcException
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
 from solana.rpc.core import RPCException
-from solana.rpc.models import MemcmpOpts, TxOpts
+from solana.rpc.models import DataSliceOpts, MemcmpOpts, TxOpts
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -85,18 +85,19 @@ class SolanaRpc:
         }
         return answer.context.slot, found
 
-    async def program_accounts(self, program: Pubkey, query: AccountFilter) -> Mapping[Pubkey, Account]:
-        """Every account of a program that matches the query."""
+    async def program_addresses(self, program: Pubkey, query: AccountFilter) -> list[Pubkey]:
+        """Where a program's accounts that match the query are; their data are not asked for."""
         filters: list[int | MemcmpOpts] = [
             MemcmpOpts(offset=offset, bytes=_base58(value)) for offset, value in query.memcmp
         ]
         if query.data_size is not None:
             filters.insert(0, query.data_size)
-        answer = await _ask(self._client.get_program_accounts(program, encoding="base64", filters=filters))
-        return {
-            item.pubkey: Account(item.account.owner, item.account.lamports, bytes(item.account.data))
-            for item in answer.value
-        }
+        answer = await _ask(
+            self._client.get_program_accounts(
+                program, encoding="base64", data_slice=DataSliceOpts(offset=0, length=0), filters=filters
+            )
+        )
+        return [item.pubkey for item in answer.value]
 
     async def latest_blockhash(self) -> Blockhash:
         """A blockhash that a confirmed block knows, so that no lagging node refuses it."""
@@ -111,6 +112,11 @@ class SolanaRpc:
     async def finalized_slot(self) -> int:
         """Slot of the last block that no fork can undo."""
         answer = await _ask(self._client.get_slot(Finalized))
+        return int(answer.value)
+
+    async def processed_slot(self) -> int:
+        """Slot of the newest block that the node works on."""
+        answer = await _ask(self._client.get_slot(Processed))
         return int(answer.value)
 
     async def rent(self, size: int) -> int:

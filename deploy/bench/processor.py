@@ -1,0 +1,33 @@
+"""CPU time of the stack's processes, by name."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import psutil
+
+from deploy.local.state import StackState
+
+
+def cpu_seconds(stack: StackState) -> Counter[str]:
+    """CPU seconds that each service has used since its start, its children included."""
+    used: Counter[str] = Counter()
+    for record in stack.processes:
+        try:
+            process = psutil.Process(record.pid)
+            family = [process, *process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+        for member in family:
+            try:
+                times = member.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            # A child that has ended still counts for its parent, PostgreSQL's sessions for instance.
+            used[record.name] += times.user + times.system + (times.children_user + times.children_system)
+    return used
+
+
+def per_order_ms(before: Mapping[str, float], after: Mapping[str, float], orders: int) -> dict[str, float]:
+    """CPU milliseconds per order by service, largest first."""
+    spent = {name: (after[name] - before.get(name, 0.0)) * 1_000 / orders for name in after}
+    return dict(sorted(spent.items(), key=lambda entry: -entry[1]))

@@ -1,0 +1,45 @@
+"""`order-engine bench`: measure the running stack."""
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+
+from deploy.cli.failure import CommandError
+from deploy.cli.running import adopt_running_stack
+from deploy.cli.settings import load
+
+app = typer.Typer(help="Measure; figures are ratios of one run, the machine is never quiet.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Measure; figures are ratios of one run, the machine is never quiet."""
+
+
+@app.command("orders")
+def orders(
+    count: Annotated[int, typer.Option(min=10, help="Orders of the throughput run.")] = 400,
+    in_flight: Annotated[int, typer.Option(min=1, help="Orders at a time.")] = 50,
+    rate: Annotated[float, typer.Option(min=0.1, help="Orders per second of the latency run.")] = 5,
+) -> None:
+    """Throughput of whole orders against empty workflows, latency, engine overhead, CPU by process."""
+    from deploy.bench.orders import Addresses, report, run
+    from deploy.local import state
+    from deploy.local.settings import StackSettings
+
+    stack = state.read(load(StackSettings).data_dir)
+    if not adopt_running_stack() or stack is None:
+        raise CommandError("no stack runs here: start one with `order-engine up`")
+    addresses = Addresses(
+        api=os.environ["ORDER_ENGINE_API_URL"],
+        redis=os.environ["ORDER_ENGINE_REDIS_URL"],
+        rpc=os.environ["ORDER_ENGINE_SOLANA_RPC_URL"],
+    )
+    try:
+        result = asyncio.run(run(stack, addresses, count, in_flight, rate))
+    except ConnectionError as error:
+        raise CommandError(str(error)) from error
+    for line in report(result, in_flight, rate):
+        print(line)
