@@ -1,6 +1,6 @@
 """CPU time of the stack's processes, by name."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 
 import psutil
@@ -8,9 +8,9 @@ import psutil
 from deploy.local.state import StackState
 
 
-def cpu_seconds(stack: StackState) -> Counter[str]:
+def cpu_seconds(stack: StackState) -> dict[str, float]:
     """CPU seconds that each service has used since its start, its children included."""
-    used: Counter[str] = Counter()
+    used: defaultdict[str, float] = defaultdict(float)
     for record in stack.processes:
         try:
             process = psutil.Process(record.pid)
