@@ -14,6 +14,10 @@ from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderEvent
 
 
+# How many events one read returns at most, unless told otherwise.
+MOST_EVENTS = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """A place in the list of an account's orders, newest first; ids order those of the same moment."""
@@ -62,7 +66,7 @@ class OrderReader:
         query = query.order_by(OrderRow.created_at.desc(), OrderRow.id.desc()).limit(limit)
         return [order_view(row) for row in await self._database.fetch(query)]
 
-    async def events(self, order_id: str, after: int = 0, limit: int = 1000) -> list[OrderEvent]:
+    async def events(self, order_id: str, after: int = 0, limit: int = MOST_EVENTS) -> list[OrderEvent]:
         """The order's events with `seq` beyond `after`, in order; none for an unknown order."""
         parameters = {"order_id": UUID(order_id), "after": after, "limit": limit}
         return [order_event(row) for row in await self._database.fetch(_EVENTS, parameters)]

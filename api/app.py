@@ -1,0 +1,63 @@
+"""The HTTP application."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api import problems
+from api.routes import health, markets, orders, streams
+from api.schemas import OrderRequest, Problem, QuoteRequestBody
+from api.services import Services
+
+_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "A problem with the request.",
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
+    "5XX": {
+        "description": "A problem of the engine.",
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
+}
+
+
+def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
+    """The application; `open_services` is entered when it starts and left when it ends."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services() as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Order execution engine",
+        version="0.1.0",
+        description="Swap orders for Solana DEXes: each accepted order ends, and trades at most once.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+        responses=_PROBLEM,
+    )
+    for router in (orders.router, streams.router, markets.router, health.router):
+        app.include_router(router)
+    problems.install(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The description of the routes, with the models of the bodies that they read themselves."""
+    if app.openapi_schema is None:
+        described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        models = described.setdefault("components", {}).setdefault("schemas", {})
+        for model in (OrderRequest, QuoteRequestBody, Problem):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            models.update(schema.pop("$defs", {}))
+            models[model.__name__] = schema
+        app.openapi_schema = described
+    return app.openapi_schema

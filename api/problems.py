@@ -1,0 +1,144 @@
+"""Every error answer: an RFC 9457 problem document with a stable code of the error table."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+
+from api.schemas import FieldProblem, Problem
+from workflows.domain.errors import EngineError, ErrorCode
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+# What a client should wait before it repeats a request that an outage refused.
+_RETRY_AFTER_SECONDS = 2
+
+# A body full of mistakes is not worth an answer of its own size.
+_MOST_FIELDS = 20
+_MOST_CHARACTERS = 200
+
+_CODE_OF_STATUS = {
+    HTTPStatus.NOT_FOUND: ErrorCode.RESOURCE_NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.REQUEST_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ErrorCode.REQUEST_MEDIA_TYPE,
+}
+
+
+class RequestRefused(EngineError):
+    """An error with the fields it is about, and members of the problem document beyond the standard ones."""
+
+    def __init__(
+        self, code: ErrorCode, detail: str, fields: Sequence[FieldProblem] = (), members: Mapping[str, Any] = {}
+    ) -> None:
+        super().__init__(code, detail)
+        self.fields = tuple(fields)
+        self.members = dict(members)
+
+
+def refused_field(code: ErrorCode, field: str, detail: str) -> RequestRefused:
+    """An error that is about one field."""
+    return RequestRefused(code, detail, (FieldProblem(field=field, detail=detail),))
+
+
+def invalid(error: ValidationError | RequestValidationError) -> RequestRefused:
+    """What a model found wrong with a request."""
+    found = error.errors()
+    fields = [_field(each["loc"], each["msg"]) for each in found[:_MOST_FIELDS]]
+    named = ", ".join(dict.fromkeys(field.field for field in fields))
+    return RequestRefused(ErrorCode.REQUEST_INVALID, _short(f"not acceptable: {named}"), fields)
+
+
+def document(error: EngineError) -> dict[str, Any]:
+    """The problem document of an error."""
+    problem = Problem(
+        type=f"urn:order-engine:problem:{error.code}",
+        title=error.code.replace("_", " ").capitalize(),
+        status=error.row.http_status,
+        detail=_short(error.detail),
+        instance=f"urn:uuid:{uuid4()}",
+        code=error.code,
+        advice=error.row.advice,
+        errors=list(error.fields) if isinstance(error, RequestRefused) else [],
+    )
+    members = error.members if isinstance(error, RequestRefused) else {}
+    shown = problem.model_dump(mode="json", by_alias=True)
+    if not problem.errors:
+        del shown["errors"]
+    return shown | members
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every error with a problem document."""
+    app.add_exception_handler(EngineError, _answer_engine_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(Exception, _answer_unexpected)
+
+
+def _field(location: Sequence[int | str], message: str) -> FieldProblem:
+    path = [str(part) for part in location if part not in ("body", "query", "path")]
+    return FieldProblem(field=_short(".".join(path) or "body"), detail=_short(message))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
+
+
+def _response(shown: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    all_headers = dict(headers or {})
+    if shown["status"] in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
+        all_headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    # In ASCII: a detail may quote half a character that no encoding can carry.
+    return Response(json.dumps(shown), shown["status"], all_headers, MEDIA_TYPE)
+
+
+async def _answer_engine_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, EngineError)
+    return _response(document(error))
+
+
+async def _answer_invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _response(document(invalid(error)))
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _CODE_OF_STATUS.get(HTTPStatus(error.status_code))
+    if code is None:
+        code = ErrorCode.REQUEST_MALFORMED if error.status_code < 500 else ErrorCode.INTERNAL_ERROR
+    detail = error.detail
+    headers = dict(error.headers or {})
+    if code is ErrorCode.RESOURCE_NOT_FOUND:
+        detail = f"there is no {request.url.path}"
+    elif code is ErrorCode.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+        detail = f"{request.url.path} does not take {request.method}"
+    return _response(document(EngineError(code, detail)), headers)
+
+
+async def _answer_unexpected(request: Request, error: Exception) -> Response:
+    shown = document(EngineError(ErrorCode.INTERNAL_ERROR, "an unexpected error; it is in the log of the API"))
+    log.error("%s %s failed: %s", request.method, request.url.path, shown["instance"], exc_info=error)
+    return _response(shown)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """The methods of every route of the path; the router itself names those of the first one."""
+    allowed: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            allowed |= getattr(route, "methods", None) or set()
+    return sorted(allowed)

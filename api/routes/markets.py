@@ -1,0 +1,38 @@
+"""What can be traded, and at which price."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from api.body import json_object
+from api.present import quote_out
+from api.schemas import QuoteOut, QuoteRequestBody, TokenList, TokenOut
+from api.services import Services, services
+from api.swaps import understood, validated
+from workflows.domain.money import TokenAmount
+
+router = APIRouter(tags=["markets"])
+
+_Services = Annotated[Services, Depends(services)]
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/QuoteRequestBody"}}},
+    }
+}
+
+
+@router.get("/api/tokens")
+async def list_tokens(engine: _Services) -> TokenList:
+    """The tokens that orders may name."""
+    return TokenList(tokens=[TokenOut(**token.model_dump()) for token in await engine.tokens.all()])
+
+
+@router.post("/api/quotes", openapi_extra=_BODY)
+async def compare_quotes(request: Request, engine: _Services) -> QuoteOut:
+    """Both venues' quotes for a swap, and what an order would do with them. Nothing is traded."""
+    wanted = validated(QuoteRequestBody, await json_object(request))
+    swap = await understood(wanted, engine.tokens)
+    selling = TokenAmount(token=swap.token_in, base_units=swap.amount_in)
+    comparison = await engine.engine.compare(swap, f"quote {selling} in {swap.token_out.symbol}")
+    return quote_out(swap, wanted.slippage_bps, comparison)

@@ -1,0 +1,329 @@
+"""What travels over HTTP and WebSocket: camelCase, amounts as decimal strings in token units, times in UTC.
+
+Where base units are shown as well, the field's name ends in `BaseUnits`.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from workflows.domain.errors import ErrorCode
+from workflows.domain.lifecycle import Phase, Status
+from workflows.domain.order import DEFAULT_WALLET, OrderType
+
+DEFAULT_SLIPPAGE_BPS = 50
+
+
+class Wire(BaseModel):
+    """The form of everything that travels."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True)
+
+
+class Incoming(BaseModel):
+    """The form of what clients send: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
+
+
+def _amount_text(value: object) -> object:
+    # The parser kept the digits of a JSON number, so taking numbers loses nothing.
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+AmountText = Annotated[
+    str,
+    BeforeValidator(_amount_text),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string"}, {"type": "number"}],
+            "description": 'In token units, as a decimal string such as "1.5". A JSON number is taken digit by digit.',
+            "examples": ["1.5"],
+        }
+    ),
+]
+TokenName = Annotated[str, Field(min_length=1, max_length=64, description="Symbol, in any case, or mint address.")]
+
+
+class SwapRequest(Incoming):
+    """What to sell for what, and how much worse than quoted the price may become (basis points)."""
+
+    token_in: TokenName = Field(examples=["SOL"])
+    token_out: TokenName = Field(examples=["USDC"])
+    amount: AmountText
+    slippage_bps: int = Field(default=DEFAULT_SLIPPAGE_BPS, ge=0, le=10_000)
+
+
+class OrderRequest(SwapRequest):
+    """A market order. `wallet` is the name of a wallet that the engine holds a key for."""
+
+    wallet: str = Field(default=DEFAULT_WALLET, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+
+
+class QuoteRequestBody(SwapRequest):
+    """A comparison of both venues. Nothing is traded."""
+
+
+class FieldProblem(Wire):
+    """One field of a request, and what is wrong with it."""
+
+    field: str
+    detail: str
+
+
+class Problem(Wire):
+    """A problem document (RFC 9457). `code` is stable; `advice` says what to do; `instance` is in the API's log."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: ErrorCode
+    advice: str
+    errors: list[FieldProblem] = Field(default_factory=list)
+
+
+class Links(Wire):
+    """Where to go from an order."""
+
+    order: str = Field(serialization_alias="self")
+    events: str
+    attempts: str
+    workflow: str
+    stream: str
+    temporal_ui: str
+
+
+class OrderOut(Wire):
+    """An order as its event `lastSeq` left it.
+
+    `amount`, `filledIn` and `filledOut` in token units; `averagePrice` is output units per input unit, fees of the
+    pool included; `feeLamports` is the whole network fee of the landed transaction. `venue` and `signature` are those
+    of `attempt`.
+    """
+
+    order_id: str
+    account: str
+    wallet: str
+    type: OrderType
+    status: Status
+    phase: Phase
+    last_seq: int
+    token_in: str
+    token_in_mint: str
+    token_out: str
+    token_out_mint: str
+    amount: str
+    amount_base_units: str
+    slippage_bps: int
+    attempt: int
+    max_attempts: int
+    reason: ErrorCode | None
+    venue: str | None
+    signature: str | None
+    filled_in: str | None
+    filled_in_base_units: str | None
+    filled_out: str | None
+    filled_out_base_units: str | None
+    average_price: str | None
+    fee_lamports: str | None
+    slot: int | None
+    created_at: datetime
+    updated_at: datetime
+    links: Links
+
+
+class OrderPage(Wire):
+    """Orders, newest first. `nextCursor` leads to the next page, null on the last."""
+
+    orders: list[OrderOut]
+    next_cursor: str | None
+
+
+class EventOut(Wire):
+    """One step of an order's life. `seq` starts at 1 and rises by 1."""
+
+    seq: int
+    status: Status
+    phase: Phase
+    at: datetime
+    attempt: int
+    reason: ErrorCode | None
+    venue: str | None
+    signature: str | None
+    filled_in: str | None
+    filled_out: str | None
+    data: dict[str, Any]
+
+
+class EventMessage(EventOut):
+    """What a stream sends for each event."""
+
+    type: Literal["event"] = "event"
+
+
+class SnapshotMessage(Wire):
+    """What a stream sends first."""
+
+    type: Literal["snapshot"] = "snapshot"
+    order: OrderOut
+
+
+class ProblemMessage(Wire):
+    """What a stream sends before it refuses; `problem` is a problem document."""
+
+    type: Literal["problem"] = "problem"
+    problem: dict[str, Any]
+
+
+class EventList(Wire):
+    """The events after the asked `seq`, in order. `lastSeq` is that of the order."""
+
+    order_id: str
+    last_seq: int
+    events: list[EventOut]
+
+
+class AttemptOut(Wire):
+    """A swap that was signed for an order, and its outcome (`landed`, `reverted`, `expired`), null while unknown.
+
+    `quotedOut` and `leastOut` (the guard in the transaction) in token units.
+    """
+
+    attempt: int
+    venue: str
+    kind: str
+    pool: str
+    wallet_address: str
+    signature: str
+    blockhash: str
+    last_valid_block_height: int
+    amount_in: str
+    quoted_out: str
+    least_out: str
+    outcome: str | None
+    slot: int | None
+    reason: ErrorCode | None
+    detail: str
+    filled_in: str | None
+    filled_out: str | None
+    fee_lamports: str | None
+    recorded_at: datetime
+    settled_at: datetime | None
+
+
+class AttemptList(Wire):
+    """The attempts of an order, first to last."""
+
+    order_id: str
+    attempts: list[AttemptOut]
+
+
+class WorkflowOut(Wire):
+    """The live view of the order's workflow, straight from its query."""
+
+    order_id: str
+    workflow_id: str
+    run_id: str
+    web_url: str
+    state: dict[str, Any]
+
+
+class TokenOut(Wire):
+    """A token that orders may name."""
+
+    mint: str
+    symbol: str
+    decimals: int
+    program: str
+
+
+class TokenList(Wire):
+    """Every token that orders may name, by symbol."""
+
+    tokens: list[TokenOut]
+
+
+class PoolQuoteOut(Wire):
+    """What one pool gives. Amounts in token units; `priceImpactBps` is the curve's, without the fee."""
+
+    venue: str
+    kind: str
+    pool: str
+    amount_in: str
+    amount_out: str
+    amount_out_base_units: str
+    fee: str
+    fee_token: str
+    price_impact_bps: Decimal
+    compute_units: int
+    slot: int
+
+
+class PoolRefusalOut(Wire):
+    """A pool that gives no quote, and why."""
+
+    kind: str
+    pool: str
+    reason: str
+
+
+class VenueOut(Wire):
+    """One venue's quotes, best first, all at one slot; `reason` and `detail` when it could not be read."""
+
+    venue: str
+    slot: int | None
+    quotes: list[PoolQuoteOut]
+    refusals: list[PoolRefusalOut]
+    reason: ErrorCode | None
+    detail: str
+
+
+class DecisionOut(Wire):
+    """What the router would do: one leg, or several in one transaction. `leastOut` is what slippage leaves."""
+
+    legs: list[PoolQuoteOut]
+    amount_out: str
+    least_out: str
+    price: str | None
+    gain_bps: Decimal | None
+    why: str
+
+
+class QuoteOut(Wire):
+    """Both venues side by side. `best` is the single pool that pays most; `decision` what an order would do.
+
+    When nothing can be chosen both are null, with `reason` and `detail`.
+    """
+
+    token_in: str
+    token_in_mint: str
+    token_out: str
+    token_out_mint: str
+    amount: str
+    slippage_bps: int
+    venues: list[VenueOut]
+    best: PoolQuoteOut | None
+    decision: DecisionOut | None
+    reason: ErrorCode | None
+    detail: str
+
+
+class Check(Wire):
+    """One server behind the API."""
+
+    state: Literal["up", "down"]
+    detail: str | None = None
+
+
+class Readiness(Wire):
+    """Whether orders can be taken. Without Redis they can: streams then follow PostgreSQL."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    checks: dict[str, Check]

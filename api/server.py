@@ -1,0 +1,57 @@
+"""The API process."""
+
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import uvicorn
+
+from api.app import create_app
+from api.engine import connect
+from api.services import Services, running_services
+from api.settings import ApiSettings
+
+# Streams are closed at once; this is for requests under way, the longest of which wait for Temporal.
+_GRACEFUL_SHUTDOWN_SECONDS = 6
+
+# What a client may say on a stream: nothing of use.
+_LARGEST_CLIENT_MESSAGE = 1_024
+
+
+def make_server(settings: ApiSettings) -> uvicorn.Server:
+    """The server, ready to run, on the Temporal that TEMPORAL_* variables name."""
+
+    @contextlib.asynccontextmanager
+    async def open_services() -> AsyncIterator[Services]:
+        async with running_services(settings, await connect()) as services:
+            yield services
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(open_services),
+            host=settings.api_host,
+            port=settings.api_port,
+            ws="websockets-sansio",
+            ws_max_size=_LARGEST_CLIENT_MESSAGE,
+            # Events are small: compressing them costs more than sending them.
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
+            access_log=False,
+            server_header=False,
+            log_config=None,
+        )
+    )
+
+
+def main() -> None:
+    """Serve with the settings of the environment until SIGTERM or SIGINT; exits with 0 then."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # The server shuts down on a signal and then raises it once more, to end what would be left of the process.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    server = make_server(ApiSettings())
+    server.run()
+    if not server.started:
+        sys.exit(1)

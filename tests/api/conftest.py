@@ -1,0 +1,105 @@
+"""The API on real sockets in front of real servers, and a worker whose venues and chain are scripted."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, nullcontext
+from uuid import uuid4
+
+import pytest
+import uvicorn
+from redis.asyncio import Redis
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities.publish import RedisRelay
+from api.engine import Engine
+from api.settings import ApiSettings
+from db.database import Database
+from db.orders import OrderRepository
+from db.registry import TokenRepository
+from tests.api.running import Api, RunWorker, StoringActivities, serving
+from tests.samples import SOL, USDC
+from tests.servers import RedisServer, free_port
+from tests.workflows.scripted import Script
+from workflows import names
+from workflows.domain.order import OrderTerms
+from workflows.order import OrderWorkflow
+from workflows.quote import QuoteWorkflow
+
+
+@pytest.fixture(autouse=True)
+def _unsignalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server under test leaves the signals of the test process alone."""
+    monkeypatch.setattr(uvicorn.Server, "capture_signals", lambda _: nullcontext())
+
+
+@pytest.fixture
+def task_queue(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A task queue of the test's own: no worker takes up the orders of another test."""
+    queue = f"orders-{uuid4()}"
+    monkeypatch.setattr("api.engine.TASK_QUEUE", queue)
+    return queue
+
+
+@pytest.fixture
+def api_settings(
+    database_url: str, redis_server: RedisServer, temporal_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> ApiSettings:
+    """Settings for the session's servers."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server.client.service_client.config.target_host)
+    return ApiSettings(
+        database_url=database_url,
+        redis_url=redis_server.url,
+        api_port=free_port(),
+        temporal_ui_url="http://temporal.example:8233/",
+        database_connect_timeout=2,
+    )
+
+
+@pytest.fixture
+async def api(api_settings: ApiSettings, task_queue: str, database: Database) -> AsyncIterator[Api]:
+    """The API, knowing SOL and USDC. No worker runs."""
+    await TokenRepository(database).upsert([SOL, USDC])
+    async with serving(api_settings) as api:
+        yield api
+
+
+@pytest.fixture
+async def relay(redis_server: RedisServer) -> AsyncIterator[RedisRelay]:
+    """The relay as the worker uses it."""
+    async with Redis.from_url(redis_server.url) as redis:
+        yield RedisRelay(redis)
+
+
+@pytest.fixture
+def run_worker(
+    temporal_server: WorkflowEnvironment, task_queue: str, database: Database, relay: RedisRelay
+) -> RunWorker:
+    """Runs a worker whose steps answer as a script says, on the real store and relay."""
+
+    @asynccontextmanager
+    async def run(script: Script) -> AsyncIterator[StoringActivities]:
+        activities = StoringActivities(script, OrderRepository(database), relay)
+        worker = Worker(
+            temporal_server.client,
+            task_queue=task_queue,
+            workflows=[OrderWorkflow, QuoteWorkflow],
+            activities=activities.all(),
+            sticky_queue_schedule_to_start_timeout=names.STICKY_TIMEOUT,
+        )
+        async with worker:
+            yield activities
+
+    return run
+
+
+@pytest.fixture
+def nothing_created(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails the test when an order reaches the engine."""
+    started: list[OrderTerms] = []
+
+    async def start(_: Engine, terms: OrderTerms) -> None:
+        started.append(terms)
+
+    monkeypatch.setattr(Engine, "start", start)
+    yield
+    assert started == []
