@@ -24,8 +24,14 @@ def doctor(
 
     Fails when a server does not answer.
     """
-    print("the stack of ./.order-engine runs" if adopt_running_stack() else "no stack runs in ./.order-engine")
+    from deploy.local.settings import StackSettings
+
+    # Before the addresses of a running stack are taken over, which would look like servers set by the user.
+    own = list(_settings_rows(StackSettings))
+    print("a stack runs in the data directory" if adopt_running_stack() else "no stack runs in the data directory")
     if not only_servers:
+        print("\nup")
+        print_table(own)
         for process, kind in _settings_classes().items():
             print(f"\n{process}")
             print_table(_settings_rows(kind))
@@ -40,12 +46,10 @@ def doctor(
 def _settings_classes() -> Mapping[str, type[BaseSettings]]:
     from activities.settings import WorkerSettings
     from api.settings import ApiSettings
-    from deploy.local.settings import StackSettings
     from deploy.localnet.settings import LocalnetSettings
     from deploy.registry import RegistrySettings
 
     return {
-        "up": StackSettings,
         "api": ApiSettings,
         "worker": WorkerSettings,
         "localnet": LocalnetSettings,

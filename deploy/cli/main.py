@@ -37,7 +37,7 @@ app.command("verify-vectors")(vectors.verify_vectors)
 def main() -> None:
     """Run the command line of this process and exit."""
     try:
-        app()
+        app(prog_name="order-engine")
     except CommandError as error:
         print(f"order-engine: {error}", file=sys.stderr)
         sys.exit(1)

@@ -18,7 +18,11 @@ def print_table(rows: Iterable[Sequence[str]], header: Sequence[str] | None = No
         table.add_column(title, overflow="fold")
     for row in content:
         table.add_row(*(_plain(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        print(line.rstrip())
 
 
 def _plain(cell: str) -> str:

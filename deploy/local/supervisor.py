@@ -44,8 +44,12 @@ class Supervisor:
         self._children: dict[str, Child] = {}
 
     def processes(self) -> list[ProcessRecord]:
-        """What runs at this moment, in the order of the table."""
-        return [self._children[unit.name].record() for unit in self._units if unit.name in self._children]
+        """The services that run at this moment, in the order of the units."""
+        return [
+            self._children[unit.name].record()
+            for unit in self._units
+            if isinstance(unit, Service) and unit.name in self._children
+        ]
 
     async def start(self) -> None:
         """Return once every unit is up; each starts as soon as those it needs are.

@@ -18,6 +18,7 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from activities.settings import WorkerSettings
+from api.settings import ApiSettings
 from db.settings import DatabaseSettings
 from deploy.cli.healthcheck import Process
 from deploy.cli.main import app
@@ -52,7 +53,7 @@ UPSTREAM_PORTS = {"postgres": 5432, "valkey/valkey": 6379, "temporalio/server": 
 TEMPORAL_VARIABLES = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
 
 SETTINGS: Mapping[str, tuple[type[BaseSettings], ...]] = {
-    "api": (),
+    "api": (ApiSettings,),
     "worker": (WorkerSettings,),
     "localnet": (LocalnetSettings,),
     "migrate": (DatabaseSettings,),
@@ -141,9 +142,9 @@ def test_every_variable_is_known(name: str) -> None:
     service = services()[name]
     given = set(service.get("environment", {}))
     if name in engine_services():
+        # StackSettings: what `healthcheck` reads.
         known = TEMPORAL_VARIABLES | variables_of(StackSettings)
-        for settings in (WorkerSettings, *SETTINGS[service["command"][0]]):
-            known |= variables_of(settings)
+        known = known.union(*map(variables_of, SETTINGS[service["command"][0]]))
         assert given <= known
     else:
         assert given <= UPSTREAM_VARIABLES[image_of(service)]
