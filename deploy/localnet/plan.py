@@ -15,6 +15,7 @@ from deploy.localnet.compute import BUILTIN_CALL_UNITS, PRECOMPILES
 from deploy.localnet.draft import Draft
 from deploy.localnet.machine import Run
 from deploy.localnet.swaps import Refused, Settlement, exhausted
+from deploy.localnet.tokens import read_token_account
 from deploy.localnet.transactions import Resolved
 
 # The origin of a drafted instruction that stands for none of the transaction's own.
@@ -104,7 +105,7 @@ class Plan:
                 continue
             into = inner.setdefault(origin, [])
             if settled:
-                into.append(self._call(self.draft.instruction(at), 2))
+                into.append(self._settlement_call(self.draft.instruction(at)))
             into += [self._call(call.instruction(), (call.stack_height() or 2) + settled) for call in calls]
         return Execution(self._error(run), landed, lines, units, run.fee, inner, run.return_data, accounts)
 
@@ -155,6 +156,14 @@ class Plan:
         key = self.draft.key
         accounts = [key(at) for at in instruction.accounts]
         return InnerCall(key(instruction.program_id_index), accounts, instruction.data, depth)
+
+    def _settlement_call(self, transfer: CompiledInstruction) -> InnerCall:
+        """The transfer as the program makes it: out of a vault by the vault's owner."""
+        call = self._call(transfer, 2)
+        holding = read_token_account(self.vaults[call.accounts[0]]) if call.accounts[0] in self.vaults else None
+        if holding is None or holding.owner not in self.resolved.keys:
+            return call
+        return call._replace(accounts=[*call.accounts[:-1], holding.owner])
 
     def _error(self, run: Run) -> Json:
         """The machine's error with the indexes of the transaction, and a refused swap's own cause."""

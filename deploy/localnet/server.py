@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
@@ -16,32 +17,32 @@ from deploy.localnet.wallets import wallet
 
 
 def serve(settings: LocalnetSettings) -> None:
-    """Run until SIGTERM or SIGINT, then return. Raises what `open_cluster` raises, and OSError when the
-    port is taken."""
+    """Run until SIGTERM or SIGINT, then return.
+
+    Raises what `open_cluster` raises, and OSError when the port is taken.
+    """
     node = open_node(settings)
     try:
-        _Process(_config(node, settings)).run()
+        with _listening(settings) as listener:
+            _Process(_config(node)).run(sockets=[listener])
     finally:
         node.ledger.close()
 
 
 @contextlib.asynccontextmanager
 async def running_localnet(settings: LocalnetSettings) -> AsyncIterator[str]:
-    """A cluster in the running event loop; gives its URL. Port 0 takes a free port."""
+    """A cluster in the running event loop; gives its URL. Port 0 takes a free port; raises as `serve` does."""
     node = open_node(settings)
-    server = _Embedded(_config(node, settings))
-    serving = asyncio.create_task(server.serve())
     try:
-        while not server.started:
-            if serving.done():
-                serving.result()
-                raise OSError(f"cannot listen on {settings.host}:{settings.port}")
-            await asyncio.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://{settings.host}:{port}"
+        with _listening(settings) as listener:
+            server = _Embedded(_config(node))
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                yield f"http://{settings.host}:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                await serving
     finally:
-        server.should_exit = True
-        await serving
         node.ledger.close()
 
 
@@ -74,11 +75,14 @@ class _Process(uvicorn.Server):
                 signal.signal(sig, handler)
 
 
-def _config(node: Node, settings: LocalnetSettings) -> uvicorn.Config:
+def _listening(settings: LocalnetSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+
+
+def _config(node: Node) -> uvicorn.Config:
     return uvicorn.Config(
         App(node),
-        host=settings.host,
-        port=settings.port,
         http="httptools",
         ws="none",
         lifespan="off",

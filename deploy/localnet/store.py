@@ -52,7 +52,7 @@ class Landed(NamedTuple):
     meta: str
 
 
-class LedgerInUse(Exception):
+class LedgerInUse(OSError):
     """Another process has the ledger open, or the file cannot be written."""
 
 

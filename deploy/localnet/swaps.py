@@ -18,10 +18,11 @@ from activities.venues.errors import (
     Unsupported,
     VenueError,
 )
-from activities.venues.pool import Account, Clock, PoolKind, Swap, SwapCall, TokenTransfer
+from activities.venues.pool import Account, Clock, Pool, PoolKind, Swap, SwapCall, TokenTransfer
+from activities.venues.raydium.amm_v4 import AmmV4Pool
 from deploy.localnet.chain_errors import Json
 from deploy.localnet.pool_cache import PoolCache
-from deploy.localnet.tokens import read_token_account
+from deploy.localnet.tokens import TokenAccount, read_token_account
 
 # Anchor framework errors (anchor-lang `ErrorCode`).
 _FALLBACK_NOT_FOUND = ("InstructionFallbackNotFound", 101)
@@ -77,9 +78,15 @@ def settle(
 ) -> Settlement:
     """Compute what the instruction does to the accounts of `view`; raises Refused."""
     call = _parse(kind, instruction)
-    swap = Swap(_sells_a(kind, call, view, pools), call.mode, call.amount, call.limit, call.sqrt_price_limit)
+    source, destination = (_holding(view, address) for address in (call.user.source, call.user.destination))
     try:
+        pool, _ = pools.pool(kind, call.pool, view)
+        a_to_b = _direction(pool, source, destination)
+        swap = Swap(a_to_b, call.mode, call.amount, call.limit, call.sqrt_price_limit)
         pool, quote, accounts = pools.quote(kind, call.pool, view, swap, clock)
+        if isinstance(pool, AmmV4Pool):
+            # The one program that looks at the user's balance itself.
+            quote = pool.quote(swap, clock, source.amount)
         _compare(kind, pool.instruction(quote, call.limit, call.user), instruction)
         if quote.compute_units > units_left:
             raise exhausted()
@@ -108,25 +115,20 @@ def _parse(kind: PoolKind, instruction: Instruction) -> SwapCall:
     return call
 
 
-def _sells_a(kind: PoolKind, call: SwapCall, view: Mapping[Pubkey, Account | None], pools: PoolCache) -> bool:
-    """Whether the user's source account holds the pool's first token."""
-    holdings = []
-    for address in (call.user.source, call.user.destination):
-        account = view[address]
-        holding = None if account is None else read_token_account(account)
-        if holding is None:
-            raise _anchor(_NOT_INITIALIZED)
-        holdings.append(holding.mint)
-    try:
-        pool, _ = pools.pool(kind, call.pool, view)
-    except VenueError as error:
-        raise _refusal(error, view[call.pool]) from error
-    mints = [pool.mint_a.address, pool.mint_b.address]
-    if holdings == mints:
-        return True
-    if holdings == mints[::-1]:
-        return False
-    raise _anchor(_CONSTRAINT_TOKEN_MINT)
+def _holding(view: Mapping[Pubkey, Account | None], address: Pubkey) -> TokenAccount:
+    account = view[address]
+    holding = None if account is None else read_token_account(account)
+    if holding is None:
+        raise _anchor(_NOT_INITIALIZED)
+    return holding
+
+
+def _direction(pool: Pool, source: TokenAccount, destination: TokenAccount) -> bool:
+    """Whether the user sells the pool's first token."""
+    mints = (pool.mint_a.address, pool.mint_b.address)
+    if (source.mint, destination.mint) not in (mints, mints[::-1]):
+        raise _anchor(_CONSTRAINT_TOKEN_MINT)
+    return source.mint == mints[0]
 
 
 def _compare(kind: PoolKind, expected: Instruction, given: Instruction) -> None:

@@ -1,7 +1,6 @@
 """A running cluster as tests use it: the public Solana client, raw JSON-RPC, wallets, pools and swaps."""
 
 import json
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from solders.transaction import VersionedTransaction
 from activities.venues import kinds
 from activities.venues.errors import VenueError
 from activities.venues.mint import NATIVE_MINT, TOKEN_PROGRAM, token_balance
-from activities.venues.pool import Account, Clock, Pool, PoolKind
+from activities.venues.pool import Account, Clock, Mode, Pool, PoolKind, Quote, Swap
 from deploy.localnet.server import running_localnet
 from deploy.localnet.settings import LocalnetSettings
 from deploy.localnet.tokens import associated_address, rent_exempt
@@ -171,6 +170,17 @@ async def running(data_dir: Path, **settings: Any) -> AsyncIterator[Chain]:
         yield Chain(url, data_dir, client, http)
 
 
+async def deepest(chain: Chain, kind: str, mint_a: Pubkey = NATIVE_MINT, mint_b: Pubkey = USDC) -> Pool:
+    """The deepest pool of a kind for a pair."""
+    pools = await chain.pools(kinds.by_name(kind), mint_a, mint_b)
+    return max(pools, key=lambda pool: pool.reserves()[0])
+
+
+async def quoted(chain: Chain, pool: Pool, mint_in: Pubkey, amount: int, mode: Mode = Mode.EXACT_IN) -> Quote:
+    """What the pool would do with `amount` now."""
+    return pool.quote(Swap(pool.mint_a.address == mint_in, mode, amount), await chain.clock())
+
+
 def ata(owner: Pubkey, mint: Pubkey, program: Pubkey = TOKEN_PROGRAM) -> Pubkey:
     """The associated token account."""
     return associated_address(owner, mint, program)
@@ -204,13 +214,3 @@ def unwrap(owner: Pubkey, address: Pubkey) -> Instruction:
     """Close a token account to its owner."""
     metas = [AccountMeta(address, False, True), AccountMeta(owner, False, True), AccountMeta(owner, True, False)]
     return Instruction(TOKEN_PROGRAM, bytes([9]), metas)
-
-
-def kind_of(pool: Pool) -> PoolKind:
-    """The registered kind of a pool."""
-    return kinds.by_name(pool.kind.name)
-
-
-def now() -> int:
-    """Unix seconds."""
-    return int(time.time())

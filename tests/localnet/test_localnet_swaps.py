@@ -9,21 +9,10 @@ from solders.system_program import TransferParams, transfer
 
 from activities.venues import kinds
 from activities.venues.mint import NATIVE_MINT, TOKEN_2022_PROGRAM, Mint
-from activities.venues.pool import Mode, Pool, Quote, Swap, UserAccounts
-from tests.localnet.chain import FEE, USDC, Chain, ata, memo, unwrap, wrap
+from activities.venues.pool import Mode, Swap, UserAccounts
+from tests.localnet.chain import FEE, USDC, Chain, ata, deepest, memo, quoted, unwrap, wrap
 
 KINDS = [kind.name for kind in kinds.KINDS]
-
-
-async def deepest(chain: Chain, kind: str, mint_a: Pubkey = NATIVE_MINT, mint_b: Pubkey = USDC) -> Pool:
-    """The deepest pool of a kind for a pair."""
-    pools = await chain.pools(kinds.by_name(kind), mint_a, mint_b)
-    return max(pools, key=lambda pool: pool.reserves()[0])
-
-
-async def quoted(chain: Chain, pool: Pool, mint_in: Pubkey, amount: int, mode: Mode = Mode.EXACT_IN) -> Quote:
-    """What the pool would do with `amount` now."""
-    return pool.quote(Swap(pool.mint_a.address == mint_in, mode, amount), await chain.clock())
 
 
 @pytest.mark.parametrize("kind", KINDS)
