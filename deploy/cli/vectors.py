@@ -7,7 +7,10 @@ import typer
 
 
 def verify_vectors(
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Vector files, .json or .json.gz.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(exists=True, dir_okay=False, help="Vector files: JSON, or JSON packed by gzip or xz."),
+    ],
 ) -> None:
     """Check quotes, states and instructions against vector files.
 

@@ -14,8 +14,8 @@ from activities.venues.errors import CannotLand, MissingAccounts, SwapRefused, V
 from activities.venues.pool import Accounts, Mode, Pool, PoolKind, Quote, Swap, SwapCall, UserAccounts
 from deploy.vectors.files import Case, Json, Scenario
 
-# Codes that other programs or the account list raise first, where any refusal is as good (and two of the
-# kinds' own that a failed transfer hides behind): token program, AccountNotEnoughKeys.
+# Refusals that another check may just as well come before: the token program's for too little of a token (1),
+# Anchor's for too few accounts (3005), and two by which programs notice that a transfer came to nothing.
 _ANY_REFUSAL_CODES = frozenset({1, 3005})
 _ANY_REFUSAL_NAMES = frozenset({"MaxTokenOverflow", "RequireGtViolated"})
 
@@ -72,7 +72,7 @@ class Adapter:
 
     def is_refusal(self, error: VenueError, outcome: Json) -> bool:
         """Whether `error` is the refusal that the failed `outcome` records."""
-        recorded = outcome["error"]
+        recorded = outcome.get("error") or {}
         code = recorded.get("code")
         if code in _ANY_REFUSAL_CODES or recorded.get("name") in _ANY_REFUSAL_NAMES:
             return isinstance(error, SwapRefused | MissingAccounts)
@@ -93,12 +93,6 @@ class Adapter:
         return pool.after(quote, scenario.clock)
 
     def instruction(
-        self, pool: Pool, quote: Quote, case: Case, user: UserAccounts, recorded: Instruction
-    ) -> Instruction | None:
-        """The instruction to compare with `recorded`, in its form; None when this form is only parsed."""
-        return pool.instruction(quote, case.limit, user)
-
-    def recorded_form(
         self,
         scenario: Scenario,
         pool: Pool,
@@ -107,8 +101,8 @@ class Adapter:
         user: UserAccounts,
         recorded: Instruction,
     ) -> Instruction | None:
-        """`instruction` where its form also takes accounts that only the scenario names."""
-        return self.instruction(pool, quote, case, user, recorded)
+        """The instruction to compare with `recorded`, in its form; None when this form is only parsed."""
+        return pool.instruction(quote, case.limit, user)
 
     def diff_base(self, scenario: Scenario, written: Mapping[Pubkey, bytes], outcome: Json) -> Accounts:
         """The accounts that the recorded `post_diff` is applied to; `written` is the computed next state."""

@@ -94,7 +94,7 @@ def _instruction(
     if recorded is None:
         return
     user = _user(adapter, scenario, case, pool, recorded)
-    built = adapter.recorded_form(scenario, pool, quote, case, user, recorded)
+    built = adapter.instruction(scenario, pool, quote, case, user, recorded)
     if built is None:
         return
     if built.program_id != recorded.program_id:

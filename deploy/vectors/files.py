@@ -6,7 +6,9 @@ their `cases`; an instruction file has `cases` alone, which name scenarios of sw
 
 import base64
 import binascii
+import gzip
 import json
+import lzma
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from solders.pubkey import Pubkey
 from activities.venues.pool import Account, Accounts, Clock
 
 Json = Mapping[str, Any]
+
+# How a packed file begins.
+_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 
 
 class BadVectorFile(Exception):
@@ -94,10 +99,10 @@ class VectorFile:
 
 
 def read_file(path: Path) -> VectorFile:
-    """Read one vector file; raises BadVectorFile, also where the file cannot be opened."""
+    """Read one vector file, plain or packed by gzip or xz; raises BadVectorFile, also where it cannot be opened."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = json.loads(_unpacked(path.read_bytes()))
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise BadVectorFile(f"{path}: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("cases", content.get("scenarios")), list):
         raise BadVectorFile(f"{path}: no scenarios and no cases: not a vector file")
@@ -110,13 +115,19 @@ def read_file(path: Path) -> VectorFile:
 def read_neighbours(path: Path) -> Iterator[VectorFile]:
     """Yield the swap files beside `path`, then those of the folder above; other files are passed over."""
     for folder in (path.resolve().parent, path.resolve().parent.parent):
-        for sibling in sorted(folder.glob("*.json")):
+        for sibling in sorted(folder.glob("*.json*")):
             try:
                 found = read_file(sibling)
             except BadVectorFile:
                 continue
             if found.scenarios:
                 yield found
+
+
+def _unpacked(data: bytes) -> bytes:
+    if data.startswith(_GZIP):
+        return gzip.decompress(data)
+    return lzma.decompress(data) if data.startswith(_XZ) else data
 
 
 def read_instruction(recorded: Json) -> Instruction:
@@ -166,7 +177,8 @@ def _read_scenario(record: Json, data: Mapping[str, Account]) -> Scenario:
         clock=Clock(int(clock["slot"]), int(clock["epoch"]), int(clock["unix_timestamp"])),
         roles=roles,
         payer=roles["payer"] if "payer" in roles else Pubkey.from_string(record["payer"]),
-        accounts={Pubkey.from_string(key): data[name] for key, name in record["accounts"].items()},
+        # A key without a name is an account that does not exist.
+        accounts={Pubkey.from_string(key): name and data[name] for key, name in record["accounts"].items()},
         account_lists=record.get("instructions", {}),
         cases=tuple(_read_case(case) for case in record["cases"]),
         warning=record.get("warning"),

@@ -51,9 +51,15 @@ class MeteoraDammV2(Adapter):
         return pool.after(quote, scenario.clock, referral=form is not None and form.referral is not None)
 
     def instruction(
-        self, pool: Pool, quote: Quote, case: Case, user: UserAccounts, recorded: Instruction
+        self,
+        scenario: Scenario,
+        pool: Pool,
+        quote: Quote,
+        case: Case,
+        user: UserAccounts,
+        recorded: Instruction,
     ) -> Instruction | None:
-        """The instruction in the recorded form; the engine's own must list the sysvar where it is needed."""
+        """The engine's own instruction, in the recorded form."""
         assert isinstance(pool, DammV2Pool)
         return pool.instruction(quote, case.limit, user, _form(recorded))
 

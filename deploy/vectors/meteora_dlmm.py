@@ -48,7 +48,7 @@ class MeteoraDlmm(Adapter):
             return "UndeterminedError"
         return super().not_counted(scenario, case)
 
-    def recorded_form(
+    def instruction(
         self,
         scenario: Scenario,
         pool: Pool,

@@ -55,7 +55,7 @@ class RaydiumAmmV4(Adapter):
             return isinstance(error, SwapRefused)
         return super().is_refusal(error, outcome)
 
-    def recorded_form(
+    def instruction(
         self,
         scenario: Scenario,
         pool: Pool,
@@ -66,7 +66,7 @@ class RaydiumAmmV4(Adapter):
     ) -> Instruction | None:
         """The order-book form where that was recorded, else the one that the engine sends."""
         if recorded.data[0] not in _LEGACY_TAGS:
-            return super().recorded_form(scenario, pool, quote, case, user, recorded)
+            return super().instruction(scenario, pool, quote, case, user, recorded)
         assert isinstance(pool, AmmV4Pool)
         roles = scenario.roles
         with_target_orders = len(recorded.accounts) == _ACCOUNTS_WITH_TARGET_ORDERS

@@ -48,7 +48,7 @@ class RaydiumClmm(Adapter):
         yield "output transfer fee", quote.transfer_fee_out, event[f"transfer_fee_{side_out}"]
         yield from _prices(quote, event)
 
-    def recorded_form(
+    def instruction(
         self,
         scenario: Scenario,
         pool: Pool,

@@ -1,8 +1,6 @@
 """The recorded runs in `vectors/`, read once, and the tools to change a recorded account."""
 
-import lzma
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -20,11 +18,8 @@ FUZZ_ROUNDS = int(os.environ.get("ORDER_ENGINE_FUZZ", "5000"))
 
 @cache
 def recorded(name: str) -> VectorFile:
-    """The vector file `name`, unpacked."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.json"
-        path.write_bytes(lzma.decompress((_FOLDER / f"{name}.json.xz").read_bytes()))
-        return read_file(path)
+    """The vector file `name`."""
+    return read_file(_FOLDER / f"{name}.json.xz")
 
 
 def scenario_of(name: str, scenario_id: str) -> Scenario:

@@ -269,8 +269,8 @@ def test_the_limiters_two_directions_agree(amount: int) -> None:
     rate = LIMITER.limited_of_gross(amount)
     net = amount - -(-amount * rate // 10**9)
     if net:
-        # Each rounds rate, fee and root to whole units: they differ by one in the rate, or a few units of fee.
-        assert abs(LIMITER.limited_of_net(net) - rate) <= max(1, 5 * 10**9 // amount)
+        # Each rounds rate, fee and root to whole units: they differ by two in the rate, or a few units of fee.
+        assert abs(LIMITER.limited_of_net(net) - rate) <= max(2, 5 * 10**9 // amount)
 
 
 def test_volatility_decays_between_filter_and_decay_period() -> None:
