@@ -20,7 +20,7 @@ CLOCK_SYSVAR = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 _CLOCK = struct.Struct("<QqQQq")
 
 # Pool, then what it points at, then what those point at: `PoolKind.requirements` needs no more rounds.
-_REQUIREMENT_ROUNDS = 4
+REQUIREMENT_ROUNDS = 4
 
 # How often to read again when a pair's accounts, spread over several requests, came from different slots.
 _SAME_SLOT_TRIES = 5
@@ -107,7 +107,7 @@ class PoolReader:
         walked = self._walked.pop(pair, frozenset())
         keys = self._keys.get(pair, frozenset(pool.address for pool in pools)) | walked | {CLOCK_SYSVAR}
         refusals: dict[Pubkey, VenueError] = {}
-        for _ in range(_REQUIREMENT_ROUNDS):
+        for _ in range(REQUIREMENT_ROUNDS):
             accounts = await self._fetch(sorted(keys, key=bytes))
             needed = {CLOCK_SYSVAR, *walked, *(pool.address for pool in pools)}
             for pool in pools:

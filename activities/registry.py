@@ -1,87 +1,76 @@
-"""Keep the registry of tokens and pools in step with the chain."""
+"""Keep the registry of pools in step with the chain."""
 
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from solders.pubkey import Pubkey
 
-from activities.discovery import discover
+from activities.finding.examine import Examined, Examiner
+from activities.finding.source import PoolSource
 from activities.solana.rpc import SolanaRpc
-from activities.venues.errors import VenueError
-from activities.venues.mint import decode_mint
-from workflows.domain.money import Token
-from workflows.domain.pools import RegisteredPool
-
-
-class TokenListError(ValueError):
-    """A token list that cannot be read or disagrees with the chain."""
-
-
-class TokenStore(Protocol):
-    """Where tokens are kept; `db.registry.TokenRepository` provides it."""
-
-    async def all(self) -> Sequence[Token]: ...
-    async def upsert(self, tokens: Sequence[Token]) -> None: ...
+from activities.token_list import TokenStore
+from workflows.domain.pools import REMOVED, RegisteredPool
 
 
 class PoolStore(Protocol):
     """Where pools are kept; `db.registry.PoolRepository` provides it."""
 
+    async def all(self) -> Sequence[RegisteredPool]: ...
     async def upsert(self, pools: Sequence[RegisteredPool]) -> None: ...
+    async def add(self, pools: Sequence[RegisteredPool]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class ListedToken:
-    """A token as a list names it; the chain decides what it is."""
+class Refreshed:
+    """What a refresh left in the registry: every pool it looked at, how many of them are new, what went wrong."""
 
-    symbol: str
-    mint: str
-    decimals: int
-
-
-def read_token_list(path: Path) -> list[ListedToken]:
-    """The `[tokens.SYMBOL]` tables (mint, decimals) of a TOML file; raises TokenListError."""
-    try:
-        tables = tomllib.loads(path.read_text())["tokens"]
-        return [ListedToken(symbol, table["mint"], table["decimals"]) for symbol, table in tables.items()]
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise TokenListError(f"token list {path}: {error}") from error
+    pools: tuple[RegisteredPool, ...]
+    new: int
+    problems: tuple[str, ...]
 
 
 class Registry:
-    """Tokens and pools of the engine, checked against the chain."""
+    """The pools of the known tokens, each as it is on the chain."""
 
     def __init__(self, rpc: SolanaRpc, tokens: TokenStore, pools: PoolStore) -> None:
         self._rpc = rpc
         self._tokens = tokens
         self._pools = pools
 
-    async def load_tokens(self, listed: Sequence[ListedToken]) -> list[Token]:
-        """Store the listed tokens; raises TokenListError when one is no tradable mint or has other decimals."""
-        keys = [Pubkey.from_string(token.mint) for token in listed]
-        _, accounts = await self._rpc.accounts(keys)
-        tokens = []
-        for token, key in zip(listed, keys, strict=True):
-            account = accounts[key]
-            if account is None:
-                raise TokenListError(f"{token.symbol}: mint {token.mint} does not exist on this cluster")
-            try:
-                mint = decode_mint(key, account)
-            except VenueError as error:
-                raise TokenListError(f"{token.symbol}: {error}") from error
-            if mint.decimals != token.decimals:
-                raise TokenListError(f"{token.symbol}: the mint has {mint.decimals} decimals, not {token.decimals}")
-            tokens.append(
-                Token(mint=token.mint, symbol=token.symbol, decimals=token.decimals, program=str(mint.program))
-            )
-        await self._tokens.upsert(tokens)
-        return tokens
+    async def refresh(self, source: PoolSource) -> Refreshed:
+        """Look at every listed pool again, and at those that the source finds, and store what they are now.
 
-    async def refresh_pools(self) -> list[RegisteredPool]:
-        """Find the pools of all known tokens on the chain and store what was found; raises ChainUnavailable."""
-        found = await discover(self._rpc, await self._tokens.all())
-        await self._pools.upsert(found)
-        return found
+        A pool that is gone or cannot be traded stays listed with the reason; one removed by hand is not looked at.
+        A source that fails is a problem, no failure. Raises ConnectionError when chain or database does not answer.
+        """
+        tokens = await self._tokens.all()
+        found = await source.find(tokens)
+        listed = {pool.address: pool for pool in await self._pools.all()}
+        removed = {address for address, pool in listed.items() if pool.excluded_reason == REMOVED}
+        addresses = dict.fromkeys([*map(Pubkey.from_string, listed), *found.pools])
+        examined = await Examiner(self._rpc, [token.mint for token in tokens], listed).examine(
+            [address for address in addresses if str(address) not in removed]
+        )
+        pools = _with_tables(examined.pools, {str(pool): table for pool, table in found.pools.items()})
+        await self._pools.upsert(pools)
+        new = sum(pool.address not in listed for pool in pools)
+        return Refreshed(pools, new, (*found.problems, *map(str, examined.problems)))
+
+    async def add(self, pools: Mapping[Pubkey, Pubkey | None]) -> Examined:
+        """List the pools of these addresses, with a lookup table where one is given; removed ones are back.
+
+        Raises ConnectionError when chain or database does not answer.
+        """
+        tokens = await self._tokens.all()
+        listed = {pool.address: pool for pool in await self._pools.all()}
+        examined = await Examiner(self._rpc, [token.mint for token in tokens], listed).examine(list(pools))
+        added = _with_tables(examined.pools, {str(pool): table for pool, table in pools.items()})
+        await self._pools.add(added)
+        return Examined(added, examined.problems)
+
+
+def _with_tables(pools: Sequence[RegisteredPool], tables: Mapping[str, Pubkey | None]) -> tuple[RegisteredPool, ...]:
+    return tuple(
+        replace(pool, lookup_table=str(table)) if (table := tables.get(pool.address)) else pool for pool in pools
+    )

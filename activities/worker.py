@@ -13,11 +13,14 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from activities.finding.sources import pool_source
 from activities.in_flight import InFlight
 from activities.persist import PersistActivities
 from activities.pools import PoolReader
 from activities.publish import PublishActivities, RedisRelay
 from activities.quotes import QuoteActivities, Quoter
+from activities.refresh import RefreshActivities
+from activities.registry import Registry
 from activities.route import RouteActivities
 from activities.router import Router, SplitPolicy
 from activities.settings import WorkerSettings
@@ -28,11 +31,12 @@ from activities.swap import SwapActivities
 from activities.swap_builder import Fees, SwapBuilder
 from db.database import Database
 from db.orders import OrderRepository
-from db.registry import PoolRepository
+from db.registry import PoolRepository, TokenRepository
 from workflows import names
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
+from workflows.refresh import RefreshPoolsWorkflow
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +63,15 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     rpc = SolanaRpc(settings.solana_rpc_url)
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
     confirmations = Confirmations(rpc, settings.status_poll_ms / 1_000)
-    quoter = Quoter(PoolReader(rpc, PoolRepository(database), max_age), in_flight)
+    pools = PoolRepository(database)
+    quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
     fees = Fees(settings.compute_unit_price, settings.compute_unit_margin_percent)
     builder = SwapBuilder(rpc, quoter, Wallets(settings.wallet_dir), fees, max_age)
     router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps))
     persist, publish = PersistActivities(store, relay), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
+    refresh = RefreshActivities(Registry(rpc, TokenRepository(database), pools), pool_source(settings, rpc))
     try:
         yield (
             persist.persist_order,
@@ -76,6 +82,7 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
             swap.prepare_swap,
             swap.execute_swap,
             publish.publish_status,
+            refresh.refresh_pools,
         )
     finally:
         await confirmations.close()
@@ -93,7 +100,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
-            workflows=[OrderWorkflow, QuoteWorkflow],
+            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
             max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,

@@ -1,36 +1,59 @@
-"""Fill the registry of an installation: tokens from the list, pools from the chain."""
+"""The registry of an installation: its settings, and filling it the first time."""
 
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
 
-from activities.registry import Registry, read_token_list
+from activities.finding.sources import pool_source
+from activities.registry import Refreshed, Registry
+from activities.settings import PoolSettings
 from activities.solana.rpc import SolanaRpc
+from activities.token_list import load_tokens, read_token_list
 from db.database import Database
 from db.registry import PoolRepository, TokenRepository
-from db.settings import DatabaseSettings
-from workflows.domain.pools import RegisteredPool
 
 _LOCALNET_GENESIS = Path(__file__).parent / "localnet" / "genesis.toml"
 
 
-class RegistrySettings(DatabaseSettings):
-    """Where tokens are listed and pools are found."""
+class RegistrySettings(PoolSettings):
+    """Where tokens are listed, where pools are searched for, and how often."""
 
-    solana_rpc_url: str = Field(default="http://127.0.0.1:8899", description="JSON-RPC address of a Solana node.")
     token_list: Path = Field(default=_LOCALNET_GENESIS, description="TOML file with [tokens.SYMBOL] mint, decimals.")
+    pool_refresh_seconds: int = Field(
+        default=300, ge=0, le=86_400, description="Pause between two searches for pools in the background; 0 for none."
+    )
 
 
-async def fill(settings: RegistrySettings) -> list[RegisteredPool]:
-    """Load the token list and find the pools of its pairs; returns the pools found.
+@dataclass(frozen=True, slots=True)
+class RegistryClients:
+    """The registry with what it works on."""
 
-    Raises TokenListError, or ConnectionError when the node or the database cannot be reached.
-    """
+    rpc: SolanaRpc
+    tokens: TokenRepository
+    pools: PoolRepository
+    registry: Registry
+
+
+@contextlib.asynccontextmanager
+async def open_registry(settings: RegistrySettings) -> AsyncIterator[RegistryClients]:
+    """The registry of the installation; its connections are closed afterwards."""
     database, rpc = Database(settings), SolanaRpc(settings.solana_rpc_url)
+    tokens, pools = TokenRepository(database), PoolRepository(database)
     try:
-        registry = Registry(rpc, TokenRepository(database), PoolRepository(database))
-        await registry.load_tokens(read_token_list(settings.token_list))
-        return await registry.refresh_pools()
+        yield RegistryClients(rpc, tokens, pools, Registry(rpc, tokens, pools))
     finally:
         await rpc.close()
         await database.close()
+
+
+async def fill(settings: RegistrySettings) -> Refreshed:
+    """Load the token list, then look at every known pool and at those that the settings' source finds.
+
+    Raises TokenListError, or ConnectionError when the node or the database cannot be reached.
+    """
+    async with open_registry(settings) as clients:
+        await load_tokens(read_token_list(settings.token_list), clients.rpc, clients.tokens)
+        return await clients.registry.refresh(pool_source(settings, clients.rpc))

@@ -146,3 +146,18 @@ class OrderResult(BaseModel):
     reason: ErrorCode | None = None
     signature: str | None = None
     fill: Fill | None = None
+
+
+class PoolsRefreshed(BaseModel):
+    """The registry after a search for pools: how many are quoted, by kind, and how many are not, by kind and reason.
+
+    `problems` names what could not be searched or registered, the first ones in words; `more_problems` counts the rest.
+    """
+
+    model_config = _Frozen
+
+    quoted: dict[str, int]
+    excluded: dict[str, dict[str, int]]
+    new: int
+    problems: tuple[str, ...] = ()
+    more_problems: int = 0

@@ -36,3 +36,9 @@ STICKY_TIMEOUT = timedelta(seconds=2)
 
 # A killed worker's half-done workflow task is given to another worker after this.
 WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)
+
+# The schedule that keeps the registry of pools in step with the chain; its id in Temporal and that of its workflows.
+REFRESH_POOLS_ID = "refresh-pools"
+
+# One look at every pool of every pair: hundreds of searches and thousands of accounts on a slow node.
+REFRESH_TIMEOUT = timedelta(minutes=4)

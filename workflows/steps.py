@@ -8,6 +8,7 @@ from workflows.messages import (
     ChooseRoute,
     ExecuteSwap,
     PersistOrder,
+    PoolsRefreshed,
     PreparedSwap,
     PrepareSwap,
     PublishStatus,
@@ -67,4 +68,10 @@ async def execute_swap(request: ExecuteSwap) -> SwapExecuted:
 @activity.defn
 async def publish_status(request: PublishStatus) -> OrderEvent:
     """Store one event and relay it; answers with the event that stands under its seq."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def refresh_pools() -> PoolsRefreshed:
+    """Search for pools, look at every known one, and store in the registry which are quoted and which are not."""
     raise NotImplementedError

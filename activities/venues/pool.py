@@ -136,6 +136,12 @@ class AccountFilter:
     data_size: int | None
     memcmp: tuple[tuple[int, bytes], ...]
 
+    def matches(self, data: bytes) -> bool:
+        """Whether an account with this data would be among the answers."""
+        return self.data_size in (None, len(data)) and all(
+            data[offset : offset + len(value)] == value for offset, value in self.memcmp
+        )
+
 
 class Pool(ABC):
     """A decoded pool: immutable, equal when every field that a quote reads is equal.

@@ -1,6 +1,7 @@
 """The processes of an installation, one command each: api, worker, localnet, and the one-time migrate and setup."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -77,19 +78,20 @@ def setup(
 ) -> None:
     """Prepare Temporal and the registry of tokens and pools.
 
-    Registers the namespace and its search attributes, loads the token list and finds the pools of its pairs on the
-    chain. Repeatable, like migrate.
+    Registers the namespace, its search attributes and the schedule that renews the pools, loads the token list and
+    finds the pools of its pairs. Repeatable, like migrate.
     """
-    from activities.registry import TokenListError
+    from activities.token_list import TokenListError
+    from deploy.cli.pools import report
     from deploy.registry import RegistrySettings, fill
     from deploy.temporal.provision import ProvisionError, provision
 
     if with_migrations:
         migrate()
+    settings = load(RegistrySettings)
     try:
-        asyncio.run(provision())
-        pools = asyncio.run(fill(load(RegistrySettings)))
+        asyncio.run(provision(timedelta(seconds=settings.pool_refresh_seconds)))
+        refreshed = asyncio.run(fill(settings))
     except (ProvisionError, TokenListError, ConnectionError) as error:
         raise CommandError(str(error)) from error
-    tradable = sum(pool.excluded_reason is None for pool in pools)
-    print(f"{tradable} of {len(pools)} pools are tradable")
+    report(refreshed)

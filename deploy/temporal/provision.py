@@ -1,4 +1,4 @@
-"""What a Temporal server has to know before the engine's first workflow: the namespace and its search attributes."""
+"""What a Temporal server has to know before the engine's first workflow: namespace, search attributes, schedule."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from deploy.temporal.schedule import ensure_refresh_schedule
 from workflows.names import SEARCH_ATTRIBUTES
 
 Answer = TypeVar("Answer")
@@ -24,10 +25,11 @@ _PATIENCE = 90.0
 _INTERVAL = 0.2
 
 
-async def provision() -> None:
+async def provision(refresh_pools_every: timedelta) -> None:
     """Create what is missing on the server that the TEMPORAL_* variables or profile name. Repeatable.
 
-    It returns once the server answers queries by every attribute, so that the next workflow may carry them.
+    Pools are searched for in the background at the given interval, never when it is zero. It returns once the server
+    answers queries by every attribute, so that the next workflow may carry them.
     Raises ProvisionError when the server refuses or does not answer.
     """
     config = ClientConfig.load_client_connect_config()
@@ -36,6 +38,7 @@ async def provision() -> None:
         client = await Client.connect(**config)
         await _ensure_namespace(client, namespace)
         await _ensure_search_attributes(client, namespace)
+        await ensure_refresh_schedule(client, refresh_pools_every)
     except (RPCError, RuntimeError, TimeoutError) as error:
         raise ProvisionError(f"Temporal namespace {namespace} cannot be set up: {error}") from error
 
