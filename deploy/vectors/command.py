@@ -28,10 +28,10 @@ class Verdict:
         return self.exact == self.counted and self.counted + self.not_counted.total() > 0
 
     def add(self, case: str, differences: Sequence[str]) -> None:
-        """Count a case with what differs in it."""
+        """Count a case with what differs in it, each difference brought to one line."""
         self.counted += 1
         self.exact += not differences
-        self.differences += [f"{case}: {difference}" for difference in differences]
+        self.differences += [" ".join(f"{case}: {difference}".split()) for difference in differences]
 
 
 def verify(paths: Sequence[Path], out: TextIO | None = None) -> int:

@@ -277,7 +277,7 @@ def broken_states() -> list[tuple[str, dict[Pubkey, Account | None]]]:
     def changed(key: Pubkey, **fields: object) -> dict[Pubkey, Account | None]:
         account = accounts[key]
         assert account is not None
-        return {**accounts, key: replace(account, **fields)}  # type: ignore[arg-type]
+        return {**accounts, key: replace(account, **fields)}
 
     return [
         ("no pool", {**accounts, pool: None}),

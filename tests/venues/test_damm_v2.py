@@ -73,13 +73,13 @@ def make_pool(
         layout_version=0,
         dynamic=None,
     )
-    state = replace(state, **changes)  # type: ignore[arg-type]
+    state = replace(state, **changes)
     return DammV2Pool(KEYS[0], mint(KEYS[1], fees_a), mint(KEYS[2], fees_b), KEYS[3], KEYS[4], state)
 
 
 def compounding(reserve_a: int = 10**12, reserve_b: int = 10**12, **changes: object) -> DammV2Pool:
     reserves = {"reserve_a": reserve_a, "reserve_b": reserve_b, "layout_version": 1}
-    return make_pool(collect_mode=2, compounding_bps=5_000, **reserves, **changes)  # type: ignore[arg-type]
+    return make_pool(collect_mode=2, compounding_bps=5_000, **reserves, **changes)
 
 
 def sell(amount: int, limit: int | None = None, a_to_b: bool = True, partly: bool = False) -> Swap:
