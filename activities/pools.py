@@ -1,5 +1,6 @@
 """The pools of a pair as they are on the chain now: read together, decoded once, shared by all orders of the slot."""
 
+import logging
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from activities.venues import kinds
 from activities.venues.errors import VenueError
 from activities.venues.pool import Account, Clock, Pool, PoolKind
 from workflows.domain.pools import RegisteredPool
+
+log = logging.getLogger(__name__)
 
 CLOCK_SYSVAR = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 
@@ -41,10 +44,11 @@ class PoolRegistry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PoolRef:
-    """Where a pool is and how to read it."""
+    """Where a pool is, how to read it, and the lookup table that holds its accounts if there is one."""
 
     address: Pubkey
     kind: PoolKind
+    lookup_table: Pubkey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class PoolReader:
 
     async def _list(self, pair: Pair) -> tuple[PoolRef, ...]:
         entries = await self._registry.of_pair(pair.first, pair.second)
-        return tuple(PoolRef(Pubkey.from_string(row.address), kinds.by_name(row.kind)) for row in entries)
+        return tuple(ref for entry in entries if (ref := _ref(entry)))
 
     async def _read(self, pair: Pair) -> PairState:
         pools = await self._registered.get(pair)
@@ -134,6 +138,17 @@ class PoolReader:
             if len(slots) == 1:
                 return found
         raise ChainUnavailable("the pools of the pair could not be read at one slot")
+
+
+def _ref(entry: RegisteredPool) -> PoolRef | None:
+    try:
+        kind = kinds.by_name(entry.kind)
+    except KeyError:
+        # Another version of the engine knows it; one pool must not take the pair away.
+        log.warning("pool %s is of the unknown kind %s and is not quoted", entry.address, entry.kind)
+        return None
+    table = entry.lookup_table and Pubkey.from_string(entry.lookup_table)
+    return PoolRef(Pubkey.from_string(entry.address), kind, table or None)
 
 
 def _decode(ref: PoolRef, accounts: dict[Pubkey, Account | None], refusal: VenueError | None) -> PoolState:

@@ -29,11 +29,15 @@ _BPS = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class QuotedPool:
-    """A pool that quotes, with the state and quote that a swap instruction is built from."""
+    """A pool that quotes, with the state and quote that a swap instruction is built from.
+
+    `lookup_table` is the address lookup table that holds the pool's accounts, if the registry names one.
+    """
 
     pool: Pool
     quote: Quote
     clock: Clock
+    lookup_table: Pubkey | None = None
 
     def report(self) -> PoolQuote:
         """The quote for the router and the trader."""
@@ -105,7 +109,7 @@ class Quoter:
             return error
         if quote.amount_out == 0:
             return SwapRefused("ZeroOutput")
-        return QuotedPool(pool, quote, pair.clock)
+        return QuotedPool(pool, quote, pair.clock, state.ref.lookup_table)
 
     async def split(self, request: QuoteRequest) -> tuple[QuotedPool, QuotedPool] | None:
         """The two pools of the pair that pay most together, each quoted for its part; None when no two can.
@@ -113,18 +117,22 @@ class Quoter:
         Raises ChainUnavailable or ConnectionError.
         """
         state = await self._pools.read(Pair.of(request.token_in.mint, request.token_out.mint))
-        pools = [self._in_flight.ahead_of(found.pool, state.clock) for found in state.pools if found.pool is not None]
-        directions = [str(pool.mint_a.address) == request.token_in.mint for pool in pools]
-        usable = []
-        for pool, a_to_b in zip(pools, directions, strict=True):
+        usable, curves = [], []
+        for found in state.pools:
+            if found.pool is None:
+                continue
+            pool = self._in_flight.ahead_of(found.pool, state.clock)
+            a_to_b = str(pool.mint_a.address) == request.token_in.mint
             with contextlib.suppress(VenueError):
-                usable.append((pool, a_to_b, pool.curve(a_to_b, state.clock)))
-        split = best_split([curve for _, _, curve in usable], request.amount_in)
+                curves.append(pool.curve(a_to_b, state.clock))
+                usable.append((pool, a_to_b, found.ref.lookup_table))
+        split = best_split(curves, request.amount_in)
         if split is None:
             return None
+        chosen = (usable[index] for index in split.indexes)
         first, second = (
-            QuotedPool(pool, pool.quote(Swap(a_to_b, Mode.EXACT_IN, amount), state.clock), state.clock)
-            for (pool, a_to_b, _), amount in zip((usable[index] for index in split.indexes), split.amounts, strict=True)
+            QuotedPool(pool, pool.quote(Swap(a_to_b, Mode.EXACT_IN, amount), state.clock), state.clock, table)
+            for (pool, a_to_b, table), amount in zip(chosen, split.amounts, strict=True)
         )
         return first, second
 

@@ -9,10 +9,11 @@ from solders.pubkey import Pubkey
 from activities.quotes import QuotedPool, Quoter
 from activities.solana import token_accounts
 from activities.solana.failures import explain
+from activities.solana.lookup_tables import LookupTables
 from activities.solana.rpc import Blockhash, ChainUnavailable, SolanaRpc
 from activities.solana.shared import Shared
 from activities.solana.token_accounts import TOKEN_ACCOUNT_SIZE, TokenSide
-from activities.solana.transaction import MAX_TRANSACTION_BYTES, SwapTransaction, priority_fee
+from activities.solana.transaction import SwapTransaction, priority_fee
 from activities.solana.wallets import Wallets
 from activities.venues.errors import Unsupported, VenueError
 from activities.venues.mint import NATIVE_MINT, token_balance
@@ -52,6 +53,7 @@ class SwapBuilder:
         # Rent is a cluster parameter: one question per process is enough.
         self._holdings: Shared[tuple[Pubkey, ...], Accounts] = Shared(self._read_holdings, max_age)
         self._rent: Shared[int, int] = Shared(rpc.rent, float("inf"))
+        self._lookup_tables = LookupTables(rpc)
 
     async def prepare(self, terms: OrderTerms, attempt: int, route: Route) -> PreparedSwap:
         """The signed swap of an attempt; raises EngineError with the reason why there is none."""
@@ -67,7 +69,7 @@ class SwapBuilder:
         if sum(part.quote.compute_units for part in parts) > MAX_COMPUTE_UNITS - _OTHER_COMPUTE_UNITS:
             return False
         transaction = await self._assemble(terms, terms.max_attempts, [(part, _LONGEST_LIMIT) for part in parts])
-        return transaction.size <= MAX_TRANSACTION_BYTES
+        return transaction.excess is None
 
     def priority_fee(self, units: int) -> int:
         """Lamports that so many compute units cost on top."""
@@ -122,6 +124,7 @@ class SwapBuilder:
             instructions=(*selling.before, *buying.before, *swaps, *selling.after, *buying.after),
             memo=purpose,
             compute_unit_price=self._fees.compute_unit_price,
+            lookup_tables=await self._lookup_tables.of(part.lookup_table for part, _ in parts),
         )
 
     async def _sides(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from types import TracebackType
 from typing import Self
 
@@ -35,7 +34,7 @@ class Api:
     def __init__(self, base: str) -> None:
         self._base = base.rstrip("/")
         # Some of these services refuse clients that do not say who they are.
-        headers = {"User-Agent": f"order-engine/{version('order-engine')}", "Accept": "application/json"}
+        headers = {"User-Agent": "order-engine", "Accept": "application/json"}
         self._client = httpx.AsyncClient(timeout=_SECONDS, headers=headers)
 
     async def __aenter__(self) -> Self:

@@ -19,6 +19,10 @@ MEMO_PROGRAM = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 # A UDP packet that every IPv6 link carries, less its headers (Solana, PACKET_DATA_SIZE).
 MAX_TRANSACTION_BYTES = 1232
 
+# The most accounts that one transaction may name, looked-up ones included (Solana, MAX_TX_ACCOUNT_LOCKS; a feature
+# that raises it to 128 is not active everywhere).
+MAX_ACCOUNT_LOCKS = 64
+
 LAMPORTS_PER_SIGNATURE = 5_000
 
 
@@ -70,13 +74,27 @@ class SwapTransaction:
         """Bytes of the signed transaction."""
         return len(bytes(self._compiled(Hash.default())))
 
+    @property
+    def accounts(self) -> int:
+        """How many accounts the transaction names, those in lookup tables included."""
+        metas = (meta.pubkey for instruction in self.all_instructions for meta in instruction.accounts)
+        return len({self.wallet, *self.programs, *metas})
+
+    @property
+    def excess(self) -> str | None:
+        """Why no cluster would take the transaction, None when it has room."""
+        if self.size > MAX_TRANSACTION_BYTES:
+            return f"{self.size} of at most {MAX_TRANSACTION_BYTES} bytes"
+        if self.accounts > MAX_ACCOUNT_LOCKS:
+            return f"{self.accounts} of at most {MAX_ACCOUNT_LOCKS} accounts"
+        return None
+
     def unsigned(self, blockhash: Hash) -> VersionedTransaction:
         """The transaction with an empty signature; raises EngineError `transaction_too_large`."""
-        transaction = self._compiled(blockhash)
-        size = len(bytes(transaction))
-        if size > MAX_TRANSACTION_BYTES:
-            raise EngineError(ErrorCode.TRANSACTION_TOO_LARGE, f"{size} of at most {MAX_TRANSACTION_BYTES} bytes")
-        return transaction
+        excess = self.excess
+        if excess is not None:
+            raise EngineError(ErrorCode.TRANSACTION_TOO_LARGE, excess)
+        return self._compiled(blockhash)
 
     def _compiled(self, blockhash: Hash) -> VersionedTransaction:
         message = MessageV0.try_compile(self.wallet, list(self.all_instructions), list(self.lookup_tables), blockhash)
