@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-import uvicorn
+import uvloop
 
-from deploy.localnet.app import App
+from deploy.localnet.app import MAX_BODY, App
 from deploy.localnet.cluster import FAUCET, open_cluster
 from deploy.localnet.faults import FaultPlan
+from deploy.localnet.http_server import Connections
 from deploy.localnet.node import Node
 from deploy.localnet.settings import LocalnetSettings
 from deploy.localnet.wallets import wallet
@@ -21,72 +22,44 @@ def serve(settings: LocalnetSettings) -> None:
 
     Raises what `open_cluster` raises, and OSError when the port is taken.
     """
-    node = open_node(settings)
-    try:
-        with _listening(settings) as listener:
-            _Process(_config(node)).run(sockets=[listener])
-    finally:
-        node.ledger.close()
+    uvloop.run(_serve(settings))
 
 
 @contextlib.asynccontextmanager
 async def running_localnet(settings: LocalnetSettings) -> AsyncIterator[str]:
     """A cluster in the running event loop; gives its URL. Port 0 takes a free port; raises as `serve` does."""
     node = open_node(settings)
+    connections = Connections(App(node), MAX_BODY)
     try:
         with _listening(settings) as listener:
-            server = _Embedded(_config(node))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            port = listener.getsockname()[1]
+            server = await asyncio.get_running_loop().create_server(connections.protocol, sock=listener)
             try:
-                yield f"http://{settings.host}:{listener.getsockname()[1]}"
+                host = f"[{settings.host}]" if ":" in settings.host else settings.host
+                yield f"http://{host}:{port}"
             finally:
-                server.should_exit = True
-                await serving
+                server.close()
+                connections.close()
+                await server.wait_closed()
     finally:
         node.ledger.close()
 
 
 def open_node(settings: LocalnetSettings) -> Node:
-    """The cluster of the settings with everything a node needs."""
+    """The cluster of the settings with everything a node needs; raises as `open_cluster` does."""
     ledger = open_cluster(settings)
     return Node(ledger, FaultPlan(settings.seed), wallet(settings.data_dir / "wallets", FAUCET))
 
 
-class _Embedded(uvicorn.Server):
-    """uvicorn without signal handlers: they belong to the process that embeds it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
-
-
-class _Process(uvicorn.Server):
-    """uvicorn that takes a signal as the wish to end well: it does not raise it again afterwards."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop serving on SIGTERM and SIGINT."""
-        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for sig, handler in before.items():
-                signal.signal(sig, handler)
+async def _serve(settings: LocalnetSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with running_localnet(settings):
+        await stop.wait()
 
 
 def _listening(settings: LocalnetSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-
-
-def _config(node: Node) -> uvicorn.Config:
-    return uvicorn.Config(
-        App(node),
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=2,
-    )
