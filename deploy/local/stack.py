@@ -1,14 +1,12 @@
 """One run of the local stack, from the first check to the last process gone."""
 
 import asyncio
-import contextlib
 import os
 import signal
 from collections.abc import Callable
 
-import psutil
-
 from deploy.local import environment, state
+from deploy.local.orphans import adopt_orphans, end_descendants
 from deploy.local.postgres import Cluster
 from deploy.local.preconditions import create_data_directory, exclusive, require_free_ports
 from deploy.local.services import stack_units
@@ -30,6 +28,7 @@ def run(settings: StackSettings, announce: Callable[[str], None]) -> None:
         if settings.database_url is None:
             Cluster(settings.data_dir, settings.postgres_port).check()
         require_free_ports(settings.ports(), {"api-port": settings.api_host})
+        adopt_orphans()
         asyncio.run(_Run(settings, announce).until_stopped())
 
 
@@ -50,7 +49,9 @@ class _Run:
     async def until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
         for number in _STOP_SIGNALS:
-            loop.add_signal_handler(number, self._on_signal)
+            # nohup has SIGHUP ignored, and means it.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._on_signal)
         serving = asyncio.create_task(self._serve())
         stopping = asyncio.create_task(self._stop_asked.wait())
         try:
@@ -60,7 +61,7 @@ class _Run:
             serving.cancel()
             (outcome,) = await asyncio.gather(serving, return_exceptions=True)
             await self._supervisor.stop()
-            _end_descendants()
+            end_descendants()
             state.remove(self._settings.data_dir)
         if isinstance(outcome, Exception):
             raise outcome
@@ -104,12 +105,3 @@ def _ready_lines(settings: StackSettings) -> list[str]:
     if settings.solana_rpc_url is None:
         lines.append(f"  Solana RPC       {environment.solana_rpc_url(settings)}")
     return lines
-
-
-def _end_descendants() -> None:
-    """Kill what is still below this process: children of children that left their group."""
-    descendants = psutil.Process().children(recursive=True)
-    for process in descendants:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(descendants, timeout=5)
