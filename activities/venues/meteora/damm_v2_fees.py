@@ -188,16 +188,17 @@ class DynamicFee(NamedTuple):
             raise refused("MathOverflow")
         return scaled // _VARIABLE_SCALE
 
-    def moves(self, sqrt_price: int) -> bool:
-        """Whether `moved` to that price surely succeeds, so that a quote need not compute it.
+    def surely_moves(self, before: int, after: int) -> bool:
+        """Whether `moved` between these sqrt prices cannot fail, so that a quote need not compute it.
 
-        Within the program's price limits, ratios stay under 2^128; with a bin step of at least that of one
-        tenth of a basis point, and volatility of 64 bits, no product overflows.
+        Within the program's price limits ratios stay under 2^128; with a bin step of at least a tenth of a
+        basis point and volatility of 64 bits no product overflows.
         """
         return (
             self.bin_step_q64 >= _LEAST_BIN_STEP_Q64
             and self.accumulator <= U64_MAX >= self.reference
-            and _LOWEST_PRICE <= sqrt_price <= _HIGHEST_PRICE
+            and _LOWEST_PRICE <= before <= _HIGHEST_PRICE
+            and _LOWEST_PRICE <= after <= _HIGHEST_PRICE
             and _LOWEST_PRICE <= self.sqrt_price_reference <= _HIGHEST_PRICE
         )
 

@@ -105,9 +105,9 @@ def require_settles(state: State, fill: Fill, now: int) -> None:
     _, _, reserve_a, reserve_b = _counters(state, fill)
     dynamic = state.dynamic
     if dynamic is not None:
-        after = _price_after(state, fill, reserve_a, reserve_b)
-        if not dynamic.moves(after):
-            dynamic.moved(state.range.sqrt_price, after, now)
+        before, after = state.range.sqrt_price, _price_after(state, fill, reserve_a, reserve_b)
+        if not dynamic.surely_moves(before, after):
+            dynamic.moved(before, after, now)
     elif state.collect_mode == COMPOUNDING and reserve_a == 0:
         raise refused("MathOverflow")
 
