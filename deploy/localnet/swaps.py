@@ -37,6 +37,7 @@ _NOT_INITIALIZED = ("AccountNotInitialized", 3012)
 
 # How many accounts stand before the arrays of a walk (all of them, for the other kinds).
 _FIXED_ACCOUNTS = {"clmm": 13, "dlmm": 16}
+_WITHOUT_ANCHOR = frozenset({"amm_v4"})
 # Discriminator and two amounts; the one program that is not built with Anchor has shorter data.
 _ANCHOR_DATA_SIZE = 24
 # What the programs use before they refuse: about what checking the accounts costs them.
@@ -93,7 +94,7 @@ def settle(
         writes = pool.after(quote, clock).writes(accounts)
         transfers = tuple(pool.transfers(quote, call.user))
     except VenueError as error:
-        raise _refusal(error, view[call.pool]) from error
+        raise _refusal(kind, error, view[call.pool]) from error
     return Settlement(call.user.source, call.user.owner, transfers, writes, quote.compute_units)
 
 
@@ -168,18 +169,16 @@ def _anchor(error: tuple[str, int], detail: str = "") -> Refused:
     return Refused({"Custom": code}, [line], units=_REFUSAL_UNITS)
 
 
-def _refusal(error: VenueError, pool: Account | None) -> Refused:
+def _refusal(kind: PoolKind, error: VenueError, pool: Account | None) -> Refused:
     """What the program answers where the venue code raises `error`."""
     if isinstance(error, CannotLand):
         return exhausted()
     if isinstance(error, SwapRefused):
         if error.code is None:
-            return Refused(
-                "ProgramFailedToComplete",
-                [f"Program log: panicked: {error.name}"],
-                "SBF program panicked",
-                _REFUSAL_UNITS,
-            )
+            line, words = f"Program log: panicked: {error.name}", "SBF program panicked"
+            return Refused("ProgramFailedToComplete", [line], words, _REFUSAL_UNITS)
+        if kind.name in _WITHOUT_ANCHOR:
+            return Refused({"Custom": error.code}, [f"Program log: Error: {error.name}"], units=_REFUSAL_UNITS)
         return _anchor((error.name, error.code))
     if isinstance(error, MissingAccounts):
         return _anchor(_NOT_ENOUGH_KEYS)

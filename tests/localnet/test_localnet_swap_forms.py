@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from solana.rpc.commitment import Processed
+from solana.rpc.commitment import Confirmed, Processed
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import AccountMeta, Instruction
 from solders.message import MessageV0
@@ -128,3 +128,26 @@ async def test_a_swap_may_name_its_accounts_through_a_lookup_table(still: Chain,
     assert (await still.transaction(signature))["meta"]["err"] is None
     assert len(message.account_keys) < 10
     assert await still.tokens(wrapped) == quote.amount_out
+
+
+async def test_the_client_reads_a_swaps_inner_instructions(still: Chain) -> None:
+    wallet = still.wallet().pubkey()
+    pool = await deepest(still, "damm_v2")
+    quote = await quoted(still, pool, USDC, 10**9)
+    wrapped, making = wrap(wallet, "order", 0)
+    swap = pool.instruction(quote, 1, UserAccounts(wallet, ata(wallet, USDC), wrapped))
+    transaction = await still.sign([*making, swap])
+
+    simulated = await still.client.simulate_transaction(transaction, commitment=Processed, inner_instructions=True)
+    signature = await still.send(transaction)
+    await still.rpc("localnet_warpSlots", 1)
+    for encoding in ("json", "jsonParsed"):
+        landed = (await still.client.get_transaction(signature, encoding, Confirmed, 0)).value
+        assert landed is not None
+        meta = landed.transaction.meta
+        assert meta is not None
+        assert meta.inner_instructions is not None
+        assert [(group.index, len(group.instructions)) for group in meta.inner_instructions] == [(2, 2)]
+
+    assert simulated.value.inner_instructions is not None
+    assert [group.index for group in simulated.value.inner_instructions] == [2]

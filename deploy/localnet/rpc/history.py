@@ -3,18 +3,16 @@
 import base64
 import json
 
-from solders.transaction import VersionedTransaction
-
 from deploy.localnet import base58
 from deploy.localnet.chain_errors import Json
 from deploy.localnet.ledger import Ledger
 from deploy.localnet.node import Node
+from deploy.localnet.rpc import message_json
 from deploy.localnet.rpc.errors import UNSUPPORTED_TRANSACTION_VERSION, RpcError, invalid
-from deploy.localnet.rpc.message_json import message_json
 from deploy.localnet.rpc.params import Config, Params, bank_slot, in_context, signature
 from deploy.localnet.slots import Commitment
 from deploy.localnet.store import Landed, Status
-from deploy.localnet.transactions import decode
+from deploy.localnet.transactions import WireTransaction, decode
 
 _MAX_STATUSES = 256
 _MAX_SIGNATURES = 1_000
@@ -72,9 +70,11 @@ def get_transaction(node: Node, params: Params) -> Json:
             f'"maxSupportedTransactionVersion": {transaction.version}',
         )
     meta: dict[str, Json] = json.loads(landed.meta)
+    if encoding == "jsonParsed":
+        meta["innerInstructions"] = message_json.parsed_inner(transaction.message, meta)
     answer: dict[str, Json] = {
         "slot": landed.slot,
-        "transaction": _encoded(transaction.raw, encoding, meta),
+        "transaction": _encoded(transaction, encoding, meta),
         "meta": meta,
         "blockTime": ledger.clock.unix_time(landed.slot),
     }
@@ -90,16 +90,17 @@ def get_transaction_count(node: Node, params: Params) -> Json:
     return ledger.store.count()
 
 
-def _encoded(transaction: VersionedTransaction, encoding: str, meta: dict[str, Json]) -> Json:
+def _encoded(transaction: WireTransaction, encoding: str, meta: dict[str, Json]) -> Json:
+    wire, message = bytes(transaction.raw), transaction.message
     if encoding == "base64":
-        return [base64.b64encode(bytes(transaction)).decode(), "base64"]
+        return [base64.b64encode(wire).decode(), "base64"]
     if encoding == "base58":
-        return [base58.encode(bytes(transaction)), "base58"]
+        return [base58.encode(wire), "base58"]
     if encoding == "binary":
-        return base58.encode(bytes(transaction))
+        return base58.encode(wire)
     return {
-        "signatures": [str(item) for item in transaction.signatures],
-        "message": message_json(transaction.message, meta, parsed=encoding == "jsonParsed"),
+        "signatures": [str(item) for item in transaction.raw.signatures],
+        "message": message_json.parsed(message, meta) if encoding == "jsonParsed" else message_json.plain(message),
     }
 
 

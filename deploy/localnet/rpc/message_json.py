@@ -1,6 +1,6 @@
 """Transaction messages in the `json` and `jsonParsed` forms of `getTransaction`."""
 
-from typing import cast
+from typing import Any, cast
 
 from solders.message import Message, MessageV0
 
@@ -8,14 +8,8 @@ from deploy.localnet import base58
 from deploy.localnet.chain_errors import Json
 
 
-def message_json(message: object, meta: dict[str, Json], *, parsed: bool) -> Json:
-    """The message; of the parsed form the accounts are told apart, instructions stay partially decoded."""
-    if not isinstance(message, Message | MessageV0):
-        raise TypeError(f"not a message: {message!r}")
-    return _parsed(message, meta) if parsed else _plain(message)
-
-
-def _plain(message: Message | MessageV0) -> Json:
+def plain(message: Message | MessageV0) -> Json:
+    """The `json` form."""
     header = message.header
     answer: dict[str, Json] = {
         "header": {
@@ -40,7 +34,12 @@ def _plain(message: Message | MessageV0) -> Json:
     return answer
 
 
-def _parsed(message: Message | MessageV0, meta: dict[str, Json]) -> Json:
+def parsed(message: Message | MessageV0, meta: dict[str, Json]) -> Json:
+    """The `jsonParsed` form: accounts with their roles, instructions with their accounts spelled out.
+
+    Instructions are not taken apart further: a node does that for the programs it knows, and shows those of
+    other programs like this.
+    """
     header, static = message.header, message.account_keys
     signers, total = header.num_required_signatures, len(static)
     accounts: list[Json] = []
@@ -72,6 +71,28 @@ def _parsed(message: Message | MessageV0, meta: dict[str, Json]) -> Json:
     if isinstance(message, MessageV0):
         answer["addressTableLookups"] = _lookups(message)
     return answer
+
+
+def parsed_inner(message: Message | MessageV0, meta: dict[str, Json]) -> Json:
+    """The metadata's inner instructions in the `jsonParsed` form."""
+    loaded = cast("dict[str, list[str]]", meta["loadedAddresses"])
+    keys = [*map(str, message.account_keys), *loaded["writable"], *loaded["readonly"]]
+    groups = cast("list[dict[str, Any]]", meta["innerInstructions"])
+    return [
+        {
+            "index": group["index"],
+            "instructions": [
+                {
+                    "programId": keys[call["programIdIndex"]],
+                    "accounts": [keys[at] for at in call["accounts"]],
+                    "data": call["data"],
+                    "stackHeight": call["stackHeight"],
+                }
+                for call in group["instructions"]
+            ],
+        }
+        for group in groups
+    ]
 
 
 def _lookups(message: MessageV0) -> Json:
