@@ -110,13 +110,14 @@ class Examiner:
             if refusal is not None:
                 raise refusal
             pool = kind.decode(address, accounts)
+            reason = pool.unavailable(clock)
         except VenueError as error:
             return self._undecoded(address, kind, account, error)
         pair = str(pool.mint_a.address), str(pool.mint_b.address)
         unknown = [mint for mint in pair if mint not in self._mints]
         if unknown and listed is None:
             return Problem(str(address), f"mint {unknown[0]} is not in the token list", unknown[0])
-        return RegisteredPool(str(address), kind.venue, kind.name, *pair, pool.unavailable(clock))
+        return RegisteredPool(str(address), kind.venue, kind.name, *pair, reason)
 
     def _undecoded(
         self, address: Pubkey, kind: PoolKind, account: Account, error: VenueError

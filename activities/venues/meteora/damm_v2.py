@@ -55,6 +55,8 @@ from activities.venues.pool import (
 
 _NAME = "meteora_damm_v2"
 _BY_SLOT, _BY_TIME = 0, 1
+# Version 0 does not track its reserves, version 1 does.
+_LAST_LAYOUT_VERSION = 1
 
 # Executed swaps took up to 29,965 with a token program that is cheaper than the real one by about 5,000 a
 # transfer, and up to 38,205 where the rate limiter solves for the input and inspects the transaction.
@@ -190,7 +192,9 @@ class DammV2Pool(Pool):
             return 0, 0
 
     def unavailable(self, clock: Clock) -> str | None:
-        """`paused`, `not_open`, or `empty`."""
+        """`unknown_layout_version`, `paused`, `not_open`, or `empty`."""
+        if self.state.layout_version > _LAST_LAYOUT_VERSION:
+            return "unknown_layout_version"
         if self.state.status != 0:
             return "paused"
         if _point(self.state, clock) < self.state.activation_point:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from solders.pubkey import Pubkey
 
-from activities.venues.errors import DecodeError
+from activities.venues.errors import DecodeError, Unsupported
 
 PROGRAM = Pubkey.from_string("LBUZKhRxPF3XUpBCjp4YzTKgLccjZhTSDM9YuVaPwxo")
 NAME = "meteora_dlmm"
@@ -42,6 +42,8 @@ PAIR_VOLATILITY, PAIR_VOLATILITY_OFFSET = Struct("<IIi"), 40
 PAIR_UPDATE, PAIR_UPDATE_OFFSET = Struct("<q"), 56
 PAIR_ACTIVE, PAIR_ACTIVE_OFFSET = Struct("<i"), 76
 PAIR_BITMAP = slice(584, 712)
+# Version 1 came with the on-chain limit orders of 2026-05; pairs that were not migrated since have version 0.
+_PAIR_VERSION, _LAST_PAIR_VERSION = 882, 1
 
 ARRAY_SIZE, ARRAY_HEADER, BIN_SIZE = 10_136, 56, 144
 _ARRAY_HEAD = Struct("<8sq")
@@ -103,7 +105,7 @@ class Pair(NamedTuple):
 
 
 def read_pair(data: bytes) -> Pair:
-    """Decode the data of an LbPair account; raises DecodeError."""
+    """Decode the data of an LbPair account; raises DecodeError, or Unsupported for a version of a later program."""
     if len(data) != PAIR_SIZE:
         raise DecodeError(NAME, "lb_pair", len(data), f"{PAIR_SIZE} bytes expected")
     pair = Pair._make(_PAIR.unpack_from(data))
@@ -111,6 +113,8 @@ def read_pair(data: bytes) -> Pair:
         raise DecodeError(NAME, "discriminator", 0, "not an LbPair")
     if not -MAX_BIN_ID <= pair.active_id <= MAX_BIN_ID:
         raise DecodeError(NAME, "active_id", PAIR_ACTIVE_OFFSET, f"{pair.active_id} out of range")
+    if data[_PAIR_VERSION] > _LAST_PAIR_VERSION:
+        raise Unsupported("unknown_layout_version", f"version {data[_PAIR_VERSION]} of an LbPair")
     return pair
 
 
