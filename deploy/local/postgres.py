@@ -111,7 +111,12 @@ class Cluster:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
-        _, errors = await process.communicate()
+        try:
+            _, errors = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         if process.returncode != 0:
             lines = errors.decode(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"]
             raise StackError(f"PostgreSQL cannot create its cluster in {self.path}: {lines[-1]}")

@@ -29,7 +29,10 @@ def run(settings: StackSettings, announce: Callable[[str], None]) -> None:
             Cluster(settings.data_dir, settings.postgres_port).check()
         require_free_ports(settings.ports(), {"api-port": settings.api_host})
         adopt_orphans()
-        asyncio.run(_Run(settings, announce).until_stopped())
+        try:
+            asyncio.run(_Run(settings, announce).until_stopped())
+        finally:
+            end_descendants()
 
 
 class _Run:
@@ -61,7 +64,6 @@ class _Run:
             serving.cancel()
             (outcome,) = await asyncio.gather(serving, return_exceptions=True)
             await self._supervisor.stop()
-            end_descendants()
             state.remove(self._settings.data_dir)
         if isinstance(outcome, Exception):
             raise outcome
