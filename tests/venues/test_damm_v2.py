@@ -194,6 +194,7 @@ def test_states_that_stop_a_sale(pool: DammV2Pool, name: str) -> None:
 def test_an_amount_of_nothing_is_refused_on_the_input_only() -> None:
     assert refusal(make_pool(), sell(0)) == refusal(make_pool(), buy(0)) == "AmountIsZero"
     assert refusal(make_pool(fees_a=10_000), sell(1000)) == "AmountIsZero"
+    assert refusal(compounding(777, 0), buy(2, a_to_b=False)) == "AmountIsZero"
     # The program takes the tokens and pays nothing.
     dust = make_pool(price=ONE // 10).quote(sell(1), CLOCK)
     assert (dust.amount_in, dust.amount_out) == (1, 0)

@@ -99,6 +99,8 @@ class DammV2Pool(Pool):
             if gross_out > U64_MAX:
                 raise refused("MathOverflow")
             fill = buy(state, a_to_b, gross_out, point, limited)
+            if fill.amount_in == 0:
+                raise refused("AmountIsZero")
             amount_in, amount_out = mint_in.gross_up(fill.amount_in, epoch), amount
             if amount_in > U64_MAX:
                 raise refused("MathOverflow")
