@@ -28,6 +28,8 @@ _RETRY_AFTER_SECONDS = 2
 _MOST_FIELDS = 20
 _MOST_CHARACTERS = 200
 
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
 _CODE_OF_STATUS = {
     HTTPStatus.NOT_FOUND: ErrorCode.RESOURCE_NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.METHOD_NOT_ALLOWED,
@@ -136,9 +138,10 @@ async def _answer_unexpected(request: Request, error: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """The methods of every route of the path; the router itself names those of the first one."""
-    allowed: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            allowed |= getattr(route, "methods", None) or set()
-    return sorted(allowed)
+    """The methods that some route of the path takes; the router itself names those of the first one it met."""
+
+    def taken(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in _METHODS if taken(method)]

@@ -95,9 +95,10 @@ class PostgresServer:
 
     async def empty(self) -> None:
         """Remove every row of the engine's database."""
-        tables = "tokens, pools, orders, order_events, swap_attempts"
+        # Few rows at most: deleting them is faster than the new files that TRUNCATE makes.
+        tables = ("swap_attempts", "order_events", "orders", "pools", "tokens")
         async with await psycopg.AsyncConnection.connect(libpq_url(self.url()), autocommit=True) as connection:
-            await connection.execute(f"TRUNCATE {tables}")
+            await connection.execute("; ".join(f"DELETE FROM {table}" for table in tables))
 
 
 class RedisServer:
@@ -127,6 +128,16 @@ class RedisServer:
                 except redis.ConnectionError:
                     assert self._process.returncode is None, "Valkey ended at its start"
                     await asyncio.sleep(0.02)
+
+    def freeze(self) -> None:
+        """Let the server answer nothing more, its connections open. `thaw` undoes it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on after `freeze`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     async def kill(self) -> None:
         """End it without a farewell; returns when it is gone."""

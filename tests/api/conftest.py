@@ -18,7 +18,7 @@ from db.orders import OrderRepository
 from db.registry import TokenRepository
 from tests.api.running import Api, RunWorker, StoringActivities, serving
 from tests.samples import SOL, USDC
-from tests.servers import RedisServer, free_port
+from tests.servers import PostgresServer, RedisServer, free_port
 from tests.workflows.scripted import Script
 from workflows import names
 from workflows.domain.order import OrderTerms
@@ -26,10 +26,12 @@ from workflows.order import OrderWorkflow
 from workflows.quote import QuoteWorkflow
 
 
-@pytest.fixture(autouse=True)
-def _unsignalled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server under test leaves the signals of the test process alone."""
-    monkeypatch.setattr(uvicorn.Server, "capture_signals", lambda _: nullcontext())
+@pytest.fixture(scope="session", autouse=True)
+def _unsignalled() -> Iterator[None]:
+    """The servers under test leave the signals of the test process alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uvicorn.Server, "capture_signals", lambda _: nullcontext())
+        yield
 
 
 @pytest.fixture
@@ -40,19 +42,25 @@ def task_queue(monkeypatch: pytest.MonkeyPatch) -> str:
     return queue
 
 
+@pytest.fixture(scope="session")
+def session_settings(
+    postgres_server: PostgresServer, redis_server: RedisServer, temporal_server: WorkflowEnvironment
+) -> Iterator[ApiSettings]:
+    """Settings for the session's servers, and where Temporal is in the environment."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TEMPORAL_ADDRESS", temporal_server.client.service_client.config.target_host)
+        yield ApiSettings(
+            database_url=postgres_server.url(),
+            redis_url=redis_server.url,
+            temporal_ui_url="http://temporal.example:8233/",
+            database_connect_timeout=2,
+        )
+
+
 @pytest.fixture
-def api_settings(
-    database_url: str, redis_server: RedisServer, temporal_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
-) -> ApiSettings:
-    """Settings for the session's servers."""
-    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server.client.service_client.config.target_host)
-    return ApiSettings(
-        database_url=database_url,
-        redis_url=redis_server.url,
-        api_port=free_port(),
-        temporal_ui_url="http://temporal.example:8233/",
-        database_connect_timeout=2,
-    )
+def api_settings(session_settings: ApiSettings, database_url: str) -> ApiSettings:
+    """Settings for the session's servers, a free port, and an empty database."""
+    return session_settings.model_copy(update={"api_port": free_port()})
 
 
 @pytest.fixture
@@ -92,14 +100,22 @@ def run_worker(
     return run
 
 
+@pytest.fixture(scope="session")
+async def shared_api(session_settings: ApiSettings) -> AsyncIterator[Api]:
+    """One API for all tests that create nothing."""
+    async with serving(session_settings.model_copy(update={"api_port": free_port()})) as api:
+        yield api
+
+
 @pytest.fixture
-def nothing_created(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails the test when an order reaches the engine."""
+async def refusing_api(shared_api: Api, database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    """An API that knows SOL and USDC. Fails the test when an order reaches the engine."""
     started: list[OrderTerms] = []
 
     async def start(_: Engine, terms: OrderTerms) -> None:
         started.append(terms)
 
     monkeypatch.setattr(Engine, "start", start)
-    yield
+    await TokenRepository(database).upsert([SOL, USDC])
+    yield shared_api
     assert started == []

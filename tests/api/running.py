@@ -11,7 +11,9 @@ from temporalio import activity
 
 from activities.publish import RedisRelay
 from activities.refusal import refusal
+from api.hub import EventHub
 from api.server import make_server
+from api.services import Services
 from api.settings import ApiSettings
 from db.orders import OrderRepository
 from tests.api.stream_client import StreamClient, open_stream
@@ -62,11 +64,32 @@ class Api:
 
     http: httpx.AsyncClient
     port: int
+    services: Services
+
+    @property
+    def hub(self) -> EventHub:
+        """What its streams are subscribed to."""
+        return self.services.stream._hub
 
     def stream(self, order_id: str, after: int | str | None = None) -> AbstractAsyncContextManager[StreamClient]:
         """A stream of the order's events."""
         query = "" if after is None else f"?after={after}"
         return open_stream(f"ws://127.0.0.1:{self.port}/api/orders/{order_id}/stream{query}")
+
+    async def becomes(self, status: str) -> dict[str, Any]:
+        """Wait until the API says of itself that it is `ready`, `degraded` or `unavailable`."""
+        while True:
+            readiness: dict[str, Any] = (await self.http.get("/readyz")).json()
+            if readiness["status"] == status:
+                return readiness
+            await asyncio.sleep(0.05)
+
+    async def has_no_streams(self) -> None:
+        """Wait until every stream is forgotten."""
+        while True:
+            if not self.hub._subscriptions:
+                return
+            await asyncio.sleep(0.01)
 
     async def submit(self, **changes: Any) -> dict[str, Any]:
         """Post an order that is accepted."""
@@ -92,7 +115,7 @@ async def serving(settings: ApiSettings) -> AsyncIterator[Api]:
         await asyncio.sleep(0.01)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.api_port}", timeout=30) as http:
         try:
-            yield Api(http, settings.api_port)
+            yield Api(http, settings.api_port, server.config.loaded_app.app.state.services)
         finally:
             server.should_exit = True
             await task
