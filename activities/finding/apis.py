@@ -12,7 +12,7 @@ from activities.finding.source import Found
 from workflows.domain.money import Token
 
 # Two thousand pools of one pair: beyond that an answer is not to be believed, and the best pools come first.
-_MAX_PAGES = 20
+MAX_PAGES = 20
 
 
 class ApiSource:
@@ -36,8 +36,9 @@ async def _ask(listing: PairListing, mints: Sequence[str]) -> Found:
     pools: dict[Pubkey, Pubkey | None] = {}
     failures: list[ApiFailed] = []
     problems = []
+    pairs = list(combinations(mints, 2))
     async with Api(listing.base) as api:
-        for first, second in combinations(mints, 2):
+        for first, second in pairs:
             try:
                 await _collect(api, listing, first, second, pools)
             except NotThere:
@@ -47,8 +48,8 @@ async def _ask(listing: PairListing, mints: Sequence[str]) -> Found:
                 if error.final:
                     break
         if failures:
-            rest = ", not asked any further" if failures[-1].final else ""
-            problems.append(f"{listing.name}: {len(failures)} questions failed{rest}: {failures[-1]}")
+            rest = " and was not asked any further" if failures[-1].final else ""
+            problems.append(f"{listing.name} failed for {len(failures)} of {len(pairs)} pairs{rest}: {failures[-1]}")
         else:
             try:
                 pools |= await listing.lookup_tables(api, list(pools))
@@ -59,7 +60,7 @@ async def _ask(listing: PairListing, mints: Sequence[str]) -> Found:
 
 async def _collect(api: Api, listing: PairListing, first: str, second: str, pools: dict[Pubkey, Pubkey | None]) -> None:
     """Add the pair's pools, page by page; what was added stays when a later page fails."""
-    for number in range(_MAX_PAGES):
+    for number in range(MAX_PAGES):
         page = listing.read(await api.get(*listing.request(first, second, number)))
         named = [address(entry) for entry in page.addresses]
         pools.update((key, None) for key in named if key is not None)
@@ -67,4 +68,4 @@ async def _collect(api: Api, listing: PairListing, first: str, second: str, pool
             raise ApiFailed("unexpected answer: a pool without an address")
         if not page.more or not named:
             return
-    raise ApiFailed(f"more than {_MAX_PAGES} pages of one pair")
+    raise ApiFailed(f"more than {MAX_PAGES} pages of one pair")

@@ -8,10 +8,10 @@ from typing import Self
 import httpx
 
 # One address in an API's answer takes two or three kilobytes of other facts, a page has a hundred.
-_MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 
 # Of one answer, from the connection to its last byte.
-_SECONDS = 15.0
+SECONDS = 15.0
 
 Params = Mapping[str, str | int | Sequence[str]]
 
@@ -35,7 +35,7 @@ class Api:
         self._base = base.rstrip("/")
         # Some of these services refuse clients that do not say who they are.
         headers = {"User-Agent": "order-engine", "Accept": "application/json"}
-        self._client = httpx.AsyncClient(timeout=_SECONDS, headers=headers)
+        self._client = httpx.AsyncClient(timeout=SECONDS, headers=headers)
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,10 +48,10 @@ class Api:
     async def get(self, path: str, params: Params) -> bytes:
         """The body of a 200 answer; raises ApiFailed. Redirections are not followed."""
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(SECONDS):
                 return await self._get(path, params)
         except TimeoutError:
-            raise ApiFailed(f"no answer within {_SECONDS:g} s", final=True) from None
+            raise ApiFailed(f"no answer within {SECONDS:g} s", final=True) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ApiFailed(str(error) or type(error).__name__, final=True) from error
 
@@ -66,6 +66,6 @@ class Api:
             body = bytearray()
             async for part in response.aiter_bytes():
                 body += part
-                if len(body) > _MAX_BYTES:
-                    raise ApiFailed(f"an answer of more than {_MAX_BYTES} bytes")
+                if len(body) > MAX_BYTES:
+                    raise ApiFailed(f"an answer of more than {MAX_BYTES} bytes")
             return bytes(body)

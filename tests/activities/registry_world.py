@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from solders.address_lookup_table_account import ID as LOOKUP_TABLE_PROGRAM
 from solders.pubkey import Pubkey
@@ -73,13 +74,18 @@ class Chain:
         )
 
 
-def genesis_chain() -> Chain:
-    """The first state of localnet, without wallets' secrets or time."""
+@cache
+def _genesis() -> dict[Pubkey, Account]:
     genesis = Genesis(DEFAULT_GENESIS)
     accounts = dict(genesis.accounts({name: Pubkey.new_unique() for name in genesis.wallets}))
     clock = struct.pack("<QqQQq", SLOT, 0, 2, 3, NOW)
     accounts[CLOCK_SYSVAR] = Account(Pubkey.default(), 1, clock)
-    return Chain(accounts)
+    return accounts
+
+
+def genesis_chain() -> Chain:
+    """The first state of localnet, at a moment of ours."""
+    return Chain(dict(_genesis()))
 
 
 @dataclass
