@@ -5,7 +5,7 @@ progress; those that a fault delays land when their slot has come, which is work
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
@@ -73,6 +73,8 @@ class Ledger:
         self._recent: OrderedDict[bytes, Status] = OrderedDict()
         self._waiting: list[_Waiting] = []
         self._numbers = count()
+        # Called after each landed transaction.
+        self.on_landed: Callable[[], None] = _nobody
         self.fees: deque[PaidFee] = deque(maxlen=10_000)
         for address, account, executable in store.accounts():
             self.machine.set_account(address, account, executable)
@@ -163,6 +165,7 @@ class Ledger:
         self.fees.append(PaidFee(slot, unit_price(resolved), frozenset(writable)))
         while self.fees[0].slot < slot - MAX_BLOCKHASH_AGE:
             self.fees.popleft()
+        self.on_landed()
 
     def _reverting(self, resolved: Resolved, custom_error: int) -> dict[int, Refused]:
         programs = [resolved.program(at) for at in range(len(resolved.instructions))]
@@ -182,3 +185,7 @@ class Ledger:
             recent = range(slot - _SLOT_HASHES, slot)
             self.machine.set_slot_hashes([(at, self.clock.blockhash(at)) for at in reversed(recent)])
         return resolved
+
+
+def _nobody() -> None:
+    """Nobody waits for landed transactions."""

@@ -5,16 +5,22 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator
+from itertools import count
 
 import uvloop
+from websockets.asyncio.server import serve as serve_websockets
 
 from deploy.localnet.app import MAX_BODY, App
 from deploy.localnet.cluster import FAUCET, open_cluster
 from deploy.localnet.faults import FaultPlan
 from deploy.localnet.http_server import Connections
 from deploy.localnet.node import Node
+from deploy.localnet.pubsub import PubSub
 from deploy.localnet.settings import LocalnetSettings
 from deploy.localnet.wallets import wallet
+
+# How often to look for two free ports in a row.
+_MAX_ATTEMPTS = 20
 
 
 def serve(settings: LocalnetSettings) -> None:
@@ -27,22 +33,25 @@ def serve(settings: LocalnetSettings) -> None:
 
 @contextlib.asynccontextmanager
 async def running_localnet(settings: LocalnetSettings) -> AsyncIterator[str]:
-    """A cluster in the running event loop; gives its URL. Port 0 takes a free port; raises as `serve` does."""
-    node = open_node(settings)
-    connections = Connections(App(node), MAX_BODY)
-    try:
-        with _listening(settings) as listener:
-            port = listener.getsockname()[1]
-            server = await asyncio.get_running_loop().create_server(connections.protocol, sock=listener)
-            try:
-                host = f"[{settings.host}]" if ":" in settings.host else settings.host
-                yield f"http://{host}:{port}"
-            finally:
-                server.close()
-                connections.close()
-                await server.wait_closed()
-    finally:
-        node.ledger.close()
+    """A cluster in the running event loop; gives its URL. Port 0 takes a free port; raises as `serve` does.
+
+    WebSocket subscriptions are served on the port above.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        node = open_node(settings)
+        stack.callback(node.ledger.close)
+        listener, sub_listener = _listening(settings)
+        stack.enter_context(listener)
+        stack.enter_context(sub_listener)
+        pubsub = PubSub(node)
+        stack.callback(pubsub.close)
+        await stack.enter_async_context(serve_websockets(pubsub.serve, sock=sub_listener, compression=None))
+        connections = Connections(App(node), MAX_BODY)
+        server = await asyncio.get_running_loop().create_server(connections.protocol, sock=listener)
+        stack.callback(connections.close)
+        stack.callback(server.close)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        yield f"http://{host}:{listener.getsockname()[1]}"
 
 
 def open_node(settings: LocalnetSettings) -> Node:
@@ -60,6 +69,17 @@ async def _serve(settings: LocalnetSettings) -> None:
         await stop.wait()
 
 
-def _listening(settings: LocalnetSettings) -> socket.socket:
+def _listening(settings: LocalnetSettings) -> tuple[socket.socket, socket.socket]:
+    """Sockets for JSON-RPC and, on the next port, for subscriptions; raises OSError when one is taken."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    for attempt in count(1):
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        next_port = listener.getsockname()[1] + 1
+        try:
+            return listener, socket.create_server((settings.host, next_port), family=family)
+        except (OSError, OverflowError):
+            listener.close()
+            # Any port was wanted, so another pair will do.
+            if settings.port or attempt == _MAX_ATTEMPTS:
+                raise
+    raise AssertionError

@@ -14,7 +14,9 @@ class LocalnetSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ORDER_ENGINE_LOCALNET_", frozen=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8899, ge=0, le=65535, description="JSON-RPC port; 0 takes a free one.")
+    port: int = Field(
+        8899, ge=0, le=65_534, description="JSON-RPC port; 0 takes a free one. Subscriptions use the next port."
+    )
     data_dir: Path = Field(
         Path(".order-engine/localnet"),
         description="Where the ledger (ledger.sqlite) and the wallet keys (wallets/<name>.json) live.",

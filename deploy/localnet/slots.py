@@ -74,6 +74,12 @@ class SlotClock:
         self._latest = max(self._latest, current)
         return self._latest
 
+    def until_next_slot(self) -> float:
+        """The seconds until the slot in progress ends."""
+        anchor = self.anchors[-1]
+        ends = anchor.time + (self.slot() + 1 - anchor.slot) * anchor.slot_ms / 1000
+        return max(0.0, ends - self._now())
+
     def slot_at(self, commitment: Commitment) -> int:
         """The newest slot that has reached `commitment`."""
         return max(0, self.slot() - self._lags[commitment])

@@ -1,4 +1,4 @@
-"""Raydium CLMM pools with two positions around the price: one over the whole range, one over a quarter of it."""
+"""Raydium CLMM pools with positions nested around the price."""
 
 from collections import defaultdict
 from fractions import Fraction
@@ -31,7 +31,6 @@ _OBSERVATION_SIZE = 4_483
 _PROTOCOL_SHARE, _FUND_SHARE = 120_000, 40_000
 # The pool's own bitmap covers this many arrays to each side of tick 0.
 _BITMAP_HALF = 512
-_NARROW = 4
 
 
 def build(spec: PoolSpec) -> Built:
@@ -93,16 +92,20 @@ def build(spec: PoolSpec) -> Built:
 
 
 def _positions(spec: PoolSpec, root: int) -> list[tuple[int, int, int]]:
-    """Lower tick, upper tick and liquidity; each position holds half of the quote depth."""
+    """Lower tick, upper tick and liquidity; the positions hold equal parts of the quote depth.
+
+    The widest reaches over the whole range, the others are ever denser around the price: of two the inner one
+    reaches over a quarter.
+    """
     quote_is_second = spec.sorted_pair()[1][0] is spec.quote
     positions = []
-    for reach in (spec.range_bps, spec.range_bps // _NARROW):
-        ratio = 1 + Fraction(reach, 10_000)
+    for rank in range(spec.positions, 0, -1):
+        ratio = 1 + Fraction(spec.range_bps * rank**2, 10_000 * spec.positions**2)
         price = spec.price_of_sorted()
         lower = _aligned(tick_at(sqrt_x64(price / ratio)), spec.step)
         upper = _aligned(tick_at(sqrt_x64(price * ratio)), spec.step) + spec.step
         low, high = sqrt_price_at(lower), sqrt_price_at(upper)
-        depth = spec.quote_depth // 2
+        depth = spec.quote_depth // spec.positions
         of_second, of_first = (depth << 64) // (root - low), depth * root * high // ((high - root) << 64)
         liquidity = of_second if quote_is_second else of_first
         positions.append((lower, upper, liquidity))

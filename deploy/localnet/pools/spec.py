@@ -30,7 +30,8 @@ class PoolSpec:
     `price` is quote base units for one base base unit; `quote_depth` is what the pool holds of the quote
     token, in base units; `fee_ppm` the trading fee in millionths; `index` tells pools of one kind and pair
     apart, as the number of their fee configuration does on the real venue. `step` is the tick spacing or
-    bin step and `range_bps` how far the liquidity reaches to each side of the price, where a kind has these.
+    bin step and `range_bps` how far the liquidity reaches to each side of the price, where a kind has these;
+    `positions` is how many of them make up a CLMM pool's liquidity.
     """
 
     base: Token
@@ -41,6 +42,7 @@ class PoolSpec:
     index: int
     step: int
     range_bps: int
+    positions: int = 2
 
     @property
     def base_depth(self) -> int:
