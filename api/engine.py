@@ -34,7 +34,7 @@ _READ_TIMEOUT = timedelta(seconds=2)
 _QUOTE_TIMEOUT_SECONDS = 5.0
 
 # An engine that answered this recently is asked without a test of the line.
-_TRUST_SECONDS = 1.0
+_TRUST_SECONDS = 0.25
 
 # How many orders that this process accepted it still knows by heart: their streams open within moments.
 _REMEMBERED_ORDERS = 4_096
