@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.failure import CommandError
+from deploy.cli.output import print_table
 from deploy.cli.running import adopt_running_stack
 from deploy.cli.settings import load
 
@@ -43,3 +44,21 @@ def orders(
         raise CommandError(str(error)) from error
     for line in report(result, in_flight, rate):
         print(line)
+
+
+@app.command("quotes")
+def quotes() -> None:
+    """Microseconds per quote by pool kind and crossings; needs no running stack."""
+    from deploy.bench.quotes import run
+
+    rows = [
+        (
+            timing.kind,
+            str(timing.crossings),
+            f"{timing.decode_and_quote:.1f}",
+            f"{timing.quote:.1f}",
+            "" if timing.curve is None else f"{timing.curve:.2f}",
+        )
+        for timing in run()
+    ]
+    print_table(rows, ("kind", "crossings", "decode + quote (µs)", "quote (µs)", "on a curve (µs)"))

@@ -65,8 +65,10 @@ def up(
 
 
 def _say(line: str) -> None:
-    """Print at once: whoever reads may be a pipe. When the reader has gone, the stack goes on without one."""
+    """Print at once: whoever reads may be a pipe. The stack goes on when nobody reads, or a full disk takes nothing."""
     try:
         print(line, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:
+        pass

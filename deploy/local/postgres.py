@@ -107,6 +107,7 @@ class Cluster:
         process = await asyncio.create_subprocess_exec(
             *command_as(command, identity),
             cwd="/",
+            env={"PATH": os.defpath},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -1,5 +1,6 @@
 """What must be true before anything is started: free ports and a usable data directory that nobody else holds."""
 
+import errno
 import fcntl
 import os
 import socket
@@ -40,7 +41,7 @@ def _bind_failure(host: str, port: int) -> str | None:
             probe.bind(address)
             probe.listen(1)
     except OSError as error:
-        return "is already in use" if error.errno == 98 else f"cannot be used: {error.strerror}"
+        return "is already in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
     return None
 
 

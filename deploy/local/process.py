@@ -18,6 +18,8 @@ from deploy.local.units import Command
 _LAUNCHER = str(Path(__file__).with_name("launch.py"))
 # A log of an earlier run that is larger than this is set aside when its service starts.
 _LOG_LIMIT = 16 * 1024 * 1024
+# How much of a log is searched for the reason of an end.
+_LAST_WORDS = 64 * 1024
 _ERROR_LINE = re.compile(r"FATAL|PANIC|[Ee]rror|ERROR")
 
 
@@ -114,8 +116,8 @@ class Child:
     def _last_line(self) -> str:
         """The last line that reads like an error, or else the last one, of what was logged since the start."""
         with self.log.open("rb") as file:
-            file.seek(self._log_start)
-            text = file.read()[-65536:].decode(errors="replace")
+            file.seek(max(self._log_start, file.seek(0, os.SEEK_END) - _LAST_WORDS))
+            text = file.read().decode(errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if _ERROR_LINE.search(line)]
         return (errors or lines or [""])[-1][:300]

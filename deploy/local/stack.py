@@ -84,17 +84,21 @@ class _Run:
         self._stop_asked.set()
 
     def _write_state(self) -> None:
-        pid = os.getpid()
-        state.write(
-            self._settings.data_dir,
-            state.StackState(
-                supervisor=state.ProcessRecord(
-                    name="up", pid=pid, address="", stop_signal=signal.SIGTERM, born=state.birth(pid) or ""
-                ),
-                ready=self._ready,
-                environment=environment.engine_environment(self._settings),
-                processes=tuple(self._supervisor.processes()),
+        """A full disk must not stop what runs: `status` is wrong then, and the user is told."""
+        try:
+            state.write(self._settings.data_dir, self._state())
+        except OSError as error:
+            self._announce(f"the state file cannot be written: {error}")
+
+    def _state(self) -> state.StackState:
+        pid, born = os.getpid(), state.birth(os.getpid())
+        return state.StackState(
+            supervisor=state.ProcessRecord(
+                name="up", pid=pid, address="", stop_signal=signal.SIGTERM, born=born or "unknown"
             ),
+            ready=self._ready,
+            environment=environment.engine_environment(self._settings),
+            processes=tuple(self._supervisor.processes()),
         )
 
 

@@ -105,7 +105,10 @@ class Supervisor:
 
     async def _start_service(self, service: Service) -> None:
         if service.prepare is not None:
-            await service.prepare()
+            try:
+                await service.prepare()
+            except OSError as error:
+                raise StackError(f"{service.name} cannot be prepared: {error}") from error
         child = await self._spawn(service)
         await self._wait_healthy(service, lambda: service.healthy(child.pid), child)
 
@@ -150,7 +153,7 @@ class Supervisor:
                 failures = 0
             problem: str | None = f"{service.name} {child.ending()}"
             while problem is not None:
-                backoff = min(_FIRST_BACKOFF * 2**failures, _LONGEST_BACKOFF)
+                backoff = backoff_after(failures)
                 self._announce(f"{problem}; starting it again in {backoff:g} s")
                 await self._remove(service)
                 await asyncio.sleep(backoff)
@@ -167,6 +170,12 @@ class Supervisor:
         except StackError as error:
             return str(error)
         return None
+
+
+def backoff_after(failures: int) -> float:
+    """Seconds to wait before the next start of a service that failed this many times before: more and more."""
+    # Beyond ten doublings the limit holds anyhow, and a service may fail for days.
+    return min(_FIRST_BACKOFF * 2.0 ** min(failures, 10), _LONGEST_BACKOFF)
 
 
 async def _failure(healthy: Callable[[], Awaitable[None]]) -> str | None:

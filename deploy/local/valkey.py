@@ -28,7 +28,6 @@ class Relay:
             "bind": "127.0.0.1",
             "port": self.port,
             "requirepass": password(self.data_dir),
-            "dir": f'"{self._directory}"',
             # No snapshot and no log: events live in PostgreSQL.
             "save": '""',
             "appendonly": "no",

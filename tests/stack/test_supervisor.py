@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from deploy.local.errors import StackError
-from deploy.local.supervisor import Supervisor
+from deploy.local.supervisor import Supervisor, backoff_after
 from deploy.local.units import External, Job, Service, Unit
 
 # Runs the code of the test, then tells that it serves, and goes on until it is stopped.
@@ -164,8 +165,7 @@ async def test_a_service_that_never_serves_ends_the_start(stack: Stack) -> None:
 
 
 async def test_a_program_that_is_missing_ends_the_start(stack: Stack) -> None:
-    unit = stack.service("redis")
-    stack.units = [Service(**{**vars(unit), "command": ("/nonexistent/valkey",)})]
+    stack.units = [replace(stack.service("redis"), command=("/nonexistent/valkey",))]
     supervisor = stack.supervisor()
     with pytest.raises(StackError, match=r"^redis exited with code 1: FileNotFoundError: .*"):
         await supervisor.start()
@@ -236,6 +236,20 @@ class TestRestart:
             await stack.said("is back")
         waits = [line.rpartition(" in ")[2] for line in stack.lines if "starting it again" in line]
         assert waits == ["0.2 s", "0.4 s", "0.8 s"]
+
+
+def test_the_pause_between_starts_grows_to_a_limit() -> None:
+    pauses = [backoff_after(failures) for failures in (0, 1, 2, 5, 6, 100_000)]
+    assert pauses == [0.2, 0.4, 0.8, 6.4, 10, 10]
+
+
+async def test_a_service_that_cannot_be_prepared_ends_the_start(stack: Stack) -> None:
+    async def prepare() -> None:
+        raise PermissionError(13, "Permission denied", "/data/valkey")
+
+    stack.units = [replace(stack.service("redis"), prepare=prepare)]
+    with pytest.raises(StackError, match=r"^redis cannot be prepared: .*Permission denied: '/data/valkey'$"):
+        await stack.supervisor().start()
 
 
 def running(stack: Stack) -> "Running":
