@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import AsyncIterator
-from itertools import count
 
 import uvloop
 from websockets.asyncio.server import serve as serve_websockets
@@ -19,6 +19,7 @@ from deploy.localnet.pubsub import PubSub
 from deploy.localnet.settings import LocalnetSettings
 from deploy.localnet.wallets import wallet
 
+_log = logging.getLogger(__name__)
 # How often to look for two free ports in a row.
 _MAX_ATTEMPTS = 20
 
@@ -35,17 +36,18 @@ def serve(settings: LocalnetSettings) -> None:
 async def running_localnet(settings: LocalnetSettings) -> AsyncIterator[str]:
     """A cluster in the running event loop; gives its URL. Port 0 takes a free port; raises as `serve` does.
 
-    WebSocket subscriptions are served on the port above.
+    WebSocket subscriptions are served on the port above, where that is free.
     """
     async with contextlib.AsyncExitStack() as stack:
         node = open_node(settings)
         stack.callback(node.ledger.close)
         listener, sub_listener = _listening(settings)
         stack.enter_context(listener)
-        stack.enter_context(sub_listener)
-        pubsub = PubSub(node)
-        stack.callback(pubsub.close)
-        await stack.enter_async_context(serve_websockets(pubsub.serve, sock=sub_listener, compression=None))
+        if sub_listener is not None:
+            stack.enter_context(sub_listener)
+            pubsub = PubSub(node)
+            stack.callback(pubsub.close)
+            await stack.enter_async_context(serve_websockets(pubsub.serve, sock=sub_listener, compression=None))
         connections = Connections(App(node), MAX_BODY)
         server = await asyncio.get_running_loop().create_server(connections.protocol, sock=listener)
         stack.callback(connections.close)
@@ -69,17 +71,18 @@ async def _serve(settings: LocalnetSettings) -> None:
         await stop.wait()
 
 
-def _listening(settings: LocalnetSettings) -> tuple[socket.socket, socket.socket]:
-    """Sockets for JSON-RPC and, on the next port, for subscriptions; raises OSError when one is taken."""
+def _listening(settings: LocalnetSettings) -> tuple[socket.socket, socket.socket | None]:
+    """Sockets for JSON-RPC and, on the next port, for subscriptions; OSError when the first is taken."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    for attempt in count(1):
+    # Where any port is wanted, another pair will do.
+    for _ in range(1 if settings.port else _MAX_ATTEMPTS):
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
         next_port = listener.getsockname()[1] + 1
         try:
             return listener, socket.create_server((settings.host, next_port), family=family)
         except (OSError, OverflowError):
+            if settings.port:
+                _log.warning("port %d is taken: localnet serves no subscriptions", next_port)
+                return listener, None
             listener.close()
-            # Any port was wanted, so another pair will do.
-            if settings.port or attempt == _MAX_ATTEMPTS:
-                raise
-    raise AssertionError
+    raise OSError("no two free ports in a row")

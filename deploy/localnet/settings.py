@@ -15,7 +15,7 @@ class LocalnetSettings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(
-        8899, ge=0, le=65_534, description="JSON-RPC port; 0 takes a free one. Subscriptions use the next port."
+        8899, ge=0, le=65_534, description="JSON-RPC port; 0 takes a free one. Subscriptions use the next."
     )
     data_dir: Path = Field(
         Path(".order-engine/localnet"),

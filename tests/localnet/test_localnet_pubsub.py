@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from solders.keypair import Keypair
 from solders.system_program import TransferParams, transfer
 from websockets.asyncio.client import connect
 
-from tests.localnet.chain import Chain, memo
+from tests.localnet.chain import Chain, memo, running
 
 
 def ws_url(chain: Chain) -> str:
@@ -73,21 +75,28 @@ async def test_a_changed_account_is_announced(still: Chain) -> None:
     ],
 )
 async def test_wrong_subscriptions_are_answered_with_an_error(still: Chain, message: str, code: int) -> None:
-    async with connect(ws_url(still)) as socket:
-        await socket.send(message)
-        answer: Any = json.loads(await asyncio.wait_for(socket.recv(), 10))
+    async with connect(ws_url(still)) as ws:
+        await ws.send(message)
+        answer: Any = json.loads(await asyncio.wait_for(ws.recv(), 10))
 
     assert answer["error"]["code"] == code
 
 
 async def test_an_unsubscribed_client_hears_nothing_more(chain: Chain) -> None:
-    async with connect(ws_url(chain)) as socket:
-        await socket.send('{"jsonrpc": "2.0", "id": 1, "method": "slotSubscribe"}')
-        number = json.loads(await asyncio.wait_for(socket.recv(), 10))["result"]
-        await socket.send(json.dumps({"jsonrpc": "2.0", "id": 2, "method": "slotUnsubscribe", "params": [number]}))
-        while "id" not in (answer := json.loads(await asyncio.wait_for(socket.recv(), 10))):
+    async with connect(ws_url(chain)) as ws:
+        await ws.send('{"jsonrpc": "2.0", "id": 1, "method": "slotSubscribe"}')
+        number = json.loads(await asyncio.wait_for(ws.recv(), 10))["result"]
+        await ws.send(json.dumps({"jsonrpc": "2.0", "id": 2, "method": "slotUnsubscribe", "params": [number]}))
+        while "id" not in (answer := json.loads(await asyncio.wait_for(ws.recv(), 10))):
             pass
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(socket.recv(), 0.2)
+            await asyncio.wait_for(ws.recv(), 0.2)
 
     assert answer["result"] is True
+
+
+async def test_a_taken_port_above_costs_the_subscriptions_only(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1] - 1
+        async with running(tmp_path, port=port) as chain:
+            assert await chain.rpc("getHealth") == "ok"
