@@ -39,7 +39,8 @@ def main() -> None:
     try:
         app(prog_name="order-engine")
     except CommandError as error:
-        print(f"order-engine: {error}", file=sys.stderr)
+        # A driver's message may have several lines; whoever reads a log wants one.
+        print("order-engine:", *str(error).split(), file=sys.stderr)
         sys.exit(1)
 
 
