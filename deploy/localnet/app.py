@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from http import HTTPStatus
 
-from deploy.localnet.faults import Fault, Kind
+from deploy.localnet.faults import OF_REQUESTS, Fault, Kind
 from deploy.localnet.http_server import JSON, TEXT, Reply, Request
 from deploy.localnet.node import Node
 from deploy.localnet.rpc.dispatch import answer, methods_of
@@ -29,22 +29,19 @@ class App:
         if request.method != "POST":
             return Reply(HTTPStatus.METHOD_NOT_ALLOWED, TEXT, b"Used HTTP Method is not allowed. POST is required")
         fault = self._fault(body)
-        if fault is None:
-            return self._answered(body)
-        if fault.kind is Kind.RATE_LIMIT:
+        if fault is not None and fault.kind is Kind.RATE_LIMIT:
             return Reply(HTTPStatus.TOO_MANY_REQUESTS, TEXT, b"Too many requests for a specific RPC call")
-        return self._held_back(body, fault.seconds)
+        reply = Reply(HTTPStatus.OK, JSON, answer(self._node, body))
+        return reply if fault is None else _held_back(reply, fault.seconds)
 
     def _fault(self, body: bytes) -> Fault | None:
         faults = self._node.faults
         if not faults.active:
             return None
-        hits = (faults.on_call(method) for method in methods_of(body))
+        hits = (faults.hit(method, OF_REQUESTS) for method in methods_of(body))
         return next((hit for hit in hits if hit is not None), None)
 
-    def _answered(self, body: bytes) -> Reply:
-        return Reply(HTTPStatus.OK, JSON, answer(self._node, body))
 
-    async def _held_back(self, body: bytes, seconds: float) -> Reply:
-        await asyncio.sleep(seconds)
-        return self._answered(body)
+async def _held_back(reply: Reply, seconds: float) -> Reply:
+    await asyncio.sleep(seconds)
+    return reply

@@ -1,6 +1,7 @@
 """Opens a cluster: continues the ledger in the data directory, or makes a new one from the genesis."""
 
 import os
+from contextlib import ExitStack
 
 from solders.pubkey import Pubkey
 
@@ -26,7 +27,15 @@ def open_cluster(settings: LocalnetSettings) -> Ledger:
 
     Raises GenesisError on unusable files, LedgerInUse, OSError and sqlite3.Error on an unusable data directory.
     """
-    store = Store(settings.data_dir / "ledger.sqlite")
+    with ExitStack() as stack:
+        store = Store(settings.data_dir / "ledger.sqlite")
+        stack.callback(store.close)
+        ledger = _open(store, settings)
+        stack.pop_all()
+    return ledger
+
+
+def _open(store: Store, settings: LocalnetSettings) -> Ledger:
     known = store.value("genesis_hash")
     if isinstance(known, str):
         genesis_hash = bytes.fromhex(known)

@@ -1,8 +1,7 @@
 """Injected faults: what goes wrong on request, drawn from a seeded generator.
 
-A fault is a kind with a chance per matching call. Those of `sendTransaction` change what happens to the
-transaction; those of RPC calls change what the client sees. New kinds are added here and nowhere else:
-one more value of `Kind` and one more branch in `FaultPlan`.
+A fault is a kind with a chance per matching call. There are three places where one can strike, each with
+the kinds that it draws from: behind an accepted transaction, in a call, and around a whole HTTP request.
 """
 
 from enum import StrEnum
@@ -17,16 +16,20 @@ from deploy.localnet.transactions import WireTransaction
 class Kind(StrEnum):
     """What goes wrong."""
 
-    # Of sendTransaction, after the answer "accepted":
+    # Behind sendTransaction, which has said "accepted":
     DROP = "drop"
     DELAY = "delay"
     REVERT = "revert"
-    # Of any method:
+    # In any call: the node says that it is behind, and does nothing.
+    UNHEALTHY = "unhealthy"
+    # Around a request: HTTP 429 and nothing happens, or everything happens and the answer is held back.
     RATE_LIMIT = "rate_limit"
     TIMEOUT = "timeout"
 
 
-_OF_SENDING = frozenset({Kind.DROP, Kind.DELAY, Kind.REVERT})
+OF_TRANSACTIONS = frozenset({Kind.DROP, Kind.DELAY, Kind.REVERT})
+OF_CALLS = frozenset({Kind.UNHEALTHY})
+OF_REQUESTS = frozenset({Kind.RATE_LIMIT, Kind.TIMEOUT})
 
 
 class Fault(BaseModel):
@@ -38,7 +41,7 @@ class Fault(BaseModel):
     probability: float = Field(1.0, ge=0, le=1, description="Chance that a matching call is hit.")
     times: int | None = Field(None, ge=1, description="Stop after this many hits; null for no end.")
     methods: frozenset[str] = Field(frozenset(), description="RPC methods hit; empty for all.")
-    slots: int = Field(5, ge=1, description="delay: how many slots later the transaction lands.")
+    slots: int = Field(5, ge=1, description="delay, unhealthy: how many slots late or behind.")
     custom_error: int = Field(6000, ge=0, lt=2**32, description="revert: the program's error code.")
     seconds: float = Field(60.0, ge=0, description="timeout: how long the answer is held back.")
 
@@ -66,7 +69,7 @@ class FaultPlan:
 
     def submit(self, ledger: Ledger, transaction: WireTransaction) -> None:
         """Hand a sent transaction to the cluster, or not."""
-        fault = self._hit("sendTransaction", sending=True)
+        fault = self.hit("sendTransaction", OF_TRANSACTIONS)
         if fault is None:
             ledger.submit(transaction)
         elif fault.kind is Kind.DELAY:
@@ -74,14 +77,11 @@ class FaultPlan:
         elif fault.kind is Kind.REVERT:
             ledger.submit(transaction, custom_error=fault.custom_error)
 
-    def on_call(self, method: str) -> Fault | None:
-        """The fault that hits a call of `method` before it is answered."""
-        return self._hit(method, sending=False)
-
-    def _hit(self, method: str, *, sending: bool) -> Fault | None:
+    def hit(self, method: str, kinds: frozenset[Kind]) -> Fault | None:
+        """Draw whether a call of `method` meets a fault of one of `kinds`, the first set first."""
         for at, fault in enumerate(self._faults):
             left = self._left[at]
-            if (fault.kind in _OF_SENDING) is not sending or left == 0:
+            if fault.kind not in kinds or left == 0:
                 continue
             if fault.methods and method not in fault.methods:
                 continue

@@ -54,6 +54,7 @@ class PaidFee(NamedTuple):
 
 class _Waiting(NamedTuple):
     slot: int
+    # Keeps those of one slot in the order in which they came.
     number: int
     transaction: WireTransaction
     custom_error: int | None
@@ -113,6 +114,9 @@ class Ledger:
         With `custom_error` its last instruction fails with that code, or its swap when it has one.
         """
         slot = self.clock.slot() + delay_slots
+        # Whether the blockhash will be too old by then is known now; later it may be forgotten.
+        if not self.clock.accepts(bytes(transaction.message.recent_blockhash), slot):
+            return
         if delay_slots:
             heappush(self._waiting, _Waiting(slot, next(self._numbers), transaction, custom_error))
         else:
@@ -122,7 +126,7 @@ class Ledger:
         """Why a block in `bank_slot` cannot hold the transaction, before anything runs."""
         if not self.clock.accepts(bytes(transaction.message.recent_blockhash), bank_slot):
             return BLOCKHASH_NOT_FOUND
-        return ALREADY_PROCESSED if bytes(transaction.signature) in self._recent else None
+        return ALREADY_PROCESSED if self._processed(transaction) else None
 
     def simulate(self, transaction: WireTransaction) -> Simulated:
         """Run the transaction on the newest state without effect; age and duplicates are not checked."""
@@ -142,7 +146,7 @@ class Ledger:
         return self.store.status(signature) if search_history else None
 
     def _land(self, transaction: WireTransaction, slot: int, custom_error: int | None) -> None:
-        if self.refusal(transaction, slot) is not None or not transaction.signed():
+        if self._processed(transaction) or not transaction.signed():
             return
         try:
             resolved = self._ready(transaction, slot)
@@ -166,6 +170,9 @@ class Ledger:
         while self.fees[0].slot < slot - MAX_BLOCKHASH_AGE:
             self.fees.popleft()
         self.on_landed()
+
+    def _processed(self, transaction: WireTransaction) -> bool:
+        return bytes(transaction.signature) in self._recent
 
     def _reverting(self, resolved: Resolved, custom_error: int) -> dict[int, Refused]:
         programs = [resolved.program(at) for at in range(len(resolved.instructions))]

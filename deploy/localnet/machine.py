@@ -57,8 +57,8 @@ class Machine:
         if (slot, unix_timestamp) != (self.clock.slot, self.clock.unix_timestamp):
             epoch = slot // SLOTS_PER_EPOCH
             self.clock = Clock(slot, epoch, unix_timestamp)
-            started = unix_timestamp - (slot % SLOTS_PER_EPOCH) * 2 // 5
-            self._vm.set_clock(ClockSysvar(slot, started, epoch, epoch + 1, unix_timestamp))
+            # When the epoch began is the one thing that is not kept: nothing here reads it.
+            self._vm.set_clock(ClockSysvar(slot, 0, epoch, epoch + 1, unix_timestamp))
 
     def set_slot_hashes(self, hashes: list[tuple[int, bytes]]) -> None:
         """Set the recent slots and their hashes that programs read, newest first."""
@@ -100,6 +100,7 @@ class Machine:
         if executable:
             self.book.executable.add(address)
         else:
+            self.book.executable.discard(address)
             self.put(address, account)
 
     def run(self, transaction: VersionedTransaction) -> Run:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import DirectoryPath, Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_GENESIS = Path(__file__).with_name("genesis.toml")
@@ -21,12 +21,12 @@ class LocalnetSettings(BaseSettings):
         Path(".order-engine/localnet"),
         description="Where the ledger (ledger.sqlite) and the wallet keys (wallets/<name>.json) live.",
     )
-    genesis: Path = Field(DEFAULT_GENESIS, description="TOML file of tokens, wallets and pools.")
-    accounts: tuple[Path, ...] = Field(
+    genesis: FilePath = Field(DEFAULT_GENESIS, description="TOML file of tokens, wallets and pools.")
+    accounts: tuple[FilePath, ...] = Field(
         (),
         description="Account dumps in the form of `solana account --output json`, loaded over the genesis.",
     )
-    programs: Path | None = Field(
+    programs: DirectoryPath | None = Field(
         None,
         description="Directory of real program binaries named <program id>.so; those are not emulated.",
     )

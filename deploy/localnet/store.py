@@ -7,6 +7,7 @@ leaves either all of it or nothing.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,6 @@ CREATE TABLE IF NOT EXISTS mentions (
     address BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (address, seq)
 ) WITHOUT ROWID;
 """
-
 
 # About the mentions of two hundred transactions.
 _MENTIONS_AT_ONCE = 4_000
@@ -92,9 +92,11 @@ class Store:
         return None if row is None else json.loads(row[0])
 
     def set_value(self, key: str, value: object) -> None:
+        """Store a setting; `value` is anything that JSON can hold."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     def anchors(self) -> list[Anchor]:
+        """The slot clock's anchors, none for a new ledger."""
         stored = self.value("anchors")
         return [Anchor(*anchor) for anchor in stored] if isinstance(stored, list) else []
 
@@ -107,20 +109,18 @@ class Store:
 
     def put_accounts(self, accounts: Mapping[Pubkey, Account | None], executable: frozenset[Pubkey]) -> None:
         """Write accounts outside of a transaction; None deletes."""
-        self._db.execute("BEGIN")
-        self._write_accounts(accounts, executable)
-        self._db.execute("COMMIT")
+        with self._transaction():
+            self._write_accounts(accounts, executable)
 
     def put_landed(self, landed: Landed, mentioned: Iterable[Pubkey], changed: Mapping[Pubkey, Account | None]) -> None:
         """Write a landed transaction together with the accounts that it changed."""
         error = None if landed.error is None else json.dumps(landed.error)
-        self._db.execute("BEGIN")
-        seq = self._db.execute(
-            "INSERT INTO transactions (signature, slot, error, memo, wire, meta) VALUES (?, ?, ?, ?, ?, ?)",
-            (landed.signature, landed.slot, error, landed.memo, landed.wire, landed.meta),
-        ).lastrowid
-        self._write_accounts(changed, frozenset())
-        self._db.execute("COMMIT")
+        with self._transaction():
+            seq = self._db.execute(
+                "INSERT INTO transactions (signature, slot, error, memo, wire, meta) VALUES (?, ?, ?, ?, ?, ?)",
+                (landed.signature, landed.slot, error, landed.memo, landed.wire, landed.meta),
+            ).lastrowid
+            self._write_accounts(changed, frozenset())
         self._mentions += [(bytes(address), seq or 0) for address in mentioned]
         if len(self._mentions) > _MENTIONS_AT_ONCE:
             self._write_mentions()
@@ -163,13 +163,22 @@ class Store:
         total: int = self._db.execute("SELECT coalesce(max(seq), 0) FROM transactions").fetchone()[0]
         return total
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
     def _write_mentions(self) -> None:
         """Write the index entries gathered so far: together they touch far fewer pages than one by one."""
         if self._mentions:
-            self._db.execute("BEGIN")
-            self._db.executemany("INSERT OR IGNORE INTO mentions VALUES (?, ?)", self._mentions)
-            self.set_value("indexed", self._mentions[-1][1])
-            self._db.execute("COMMIT")
+            with self._transaction():
+                self._db.executemany("INSERT OR IGNORE INTO mentions VALUES (?, ?)", self._mentions)
+                self.set_value("indexed", self._mentions[-1][1])
             self._mentions.clear()
 
     def _index_missing(self) -> None:

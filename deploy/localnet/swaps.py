@@ -93,6 +93,7 @@ def settle(
             raise exhausted()
         writes = pool.after(quote, clock).writes(accounts)
         transfers = tuple(pool.transfers(quote, call.user))
+        _keep_apart(transfers, call)
     except VenueError as error:
         raise _refusal(kind, error, view[call.pool]) from error
     return Settlement(call.user.source, call.user.owner, transfers, writes, quote.compute_units)
@@ -160,6 +161,15 @@ def _compare(kind: PoolKind, expected: Instruction, given: Instruction) -> None:
             raise _anchor(_NOT_SIGNER)
         if wanted.is_writable and not actual.is_writable:
             raise _anchor(_CONSTRAINT_MUT)
+
+
+def _keep_apart(transfers: tuple[TokenTransfer, ...], call: SwapCall) -> None:
+    """Refuse a swap whose user accounts are the pool's own."""
+    user = call.user
+    theirs = {move.source for move in transfers if move.source != user.source}
+    theirs |= {move.destination for move in transfers if move.destination != user.destination}
+    if user.source in theirs or user.destination in theirs:
+        raise _anchor(_CONSTRAINT_ADDRESS)
 
 
 def _anchor(error: tuple[str, int], detail: str = "") -> Refused:

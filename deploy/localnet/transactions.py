@@ -8,7 +8,7 @@ from solders.instruction import AccountMeta, CompiledInstruction, Instruction
 from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 from solders.signature import Signature
-from solders.transaction import VersionedTransaction
+from solders.transaction import SanitizeError, VersionedTransaction
 
 from activities.venues.pool import Account
 
@@ -112,7 +112,7 @@ def decode(wire: bytes) -> WireTransaction:
         raise InvalidTransaction("invalid transaction: unsupported transaction version")
     try:
         raw.sanitize()
-    except Exception as error:
+    except SanitizeError as error:
         raise InvalidTransaction(f"invalid transaction: {error}") from error
     return WireTransaction(raw, message, None if isinstance(message, Message) else 0)
 

@@ -30,7 +30,7 @@ from deploy.localnet.server import open_node
 from deploy.localnet.settings import LocalnetSettings
 from deploy.localnet.store import LedgerInUse
 from deploy.localnet.tokens import ASSOCIATED_TOKEN_PROGRAM, associated_address
-from tests.localnet.chain import USDC, Chain, ata, memo, running, wrap
+from tests.localnet.chain import USDC, Chain, RpcFailure, ata, memo, running, wrap
 from tests.servers import free_port
 
 
@@ -305,6 +305,41 @@ async def test_rate_limits_and_timeouts_hit_the_named_methods(still: Chain) -> N
             await http.post(still.url, json={**body, "method": "getVersion"}, timeout=0.2)
 
     assert (limited.status_code, again.status_code) == (429, 200)
+
+
+async def test_a_timed_out_transaction_has_been_taken_all_the_same(still: Chain) -> None:
+    await still.rpc("localnet_setFaults", [{"kind": "timeout", "methods": ["sendTransaction"], "seconds": 30}])
+    wallet, to = still.wallet(), Keypair().pubkey()
+    pay = transfer(TransferParams(from_pubkey=wallet.pubkey(), to_pubkey=to, lamports=10**9))
+    text = base64.b64encode(bytes(await still.sign([pay]))).decode()
+    params = [text, {"encoding": "base64", "skipPreflight": True}]
+    body = {"jsonrpc": "2.0", "id": 1, "method": "sendTransaction", "params": params}
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post(still.url, json=body, timeout=0.2)
+
+    assert await still.lamports(to) == 10**9
+
+
+async def test_an_unhealthy_node_says_how_far_it_is_behind(still: Chain) -> None:
+    await still.rpc("localnet_setFaults", [{"kind": "unhealthy", "methods": ["getHealth"], "slots": 42}])
+
+    with pytest.raises(RpcFailure, match="Node is behind by 42 slots") as failure:
+        await still.rpc("getHealth")
+
+    assert (failure.value.code, failure.value.data) == (-32005, {"numSlotsBehind": 42})
+    assert await still.rpc("getSlot") > 0
+
+
+async def test_a_delayed_transaction_lands_however_late_somebody_looks(still: Chain) -> None:
+    await still.rpc("localnet_setFaults", [{"kind": "delay", "slots": 7}])
+    signature, to = await _paid(still)
+    slot = await still.rpc("getSlot", {"commitment": "processed"})
+    await still.rpc("localnet_warpSlots", 5_000)
+
+    landed = await still.rpc("getTransaction", signature, {"maxSupportedTransactionVersion": 0})
+    assert landed["slot"] == slot + 7
+    assert await still.lamports(to) == 10**9
 
 
 async def test_the_same_seed_meets_the_same_faults(tmp_path: Path) -> None:

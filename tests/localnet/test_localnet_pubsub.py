@@ -96,7 +96,19 @@ async def test_an_unsubscribed_client_hears_nothing_more(chain: Chain) -> None:
 
 
 async def test_a_taken_port_above_costs_the_subscriptions_only(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1] - 1
+    lower, upper = neighbours()
+    with upper:
+        port = lower.getsockname()[1]
+        lower.close()
         async with running(tmp_path, port=port) as chain:
             assert await chain.rpc("getHealth") == "ok"
+
+
+def neighbours() -> tuple[socket.socket, socket.socket]:
+    """Sockets on two ports in a row."""
+    while True:
+        lower = socket.create_server(("127.0.0.1", 0))
+        try:
+            return lower, socket.create_server(("127.0.0.1", lower.getsockname()[1] + 1))
+        except (OSError, OverflowError):
+            lower.close()

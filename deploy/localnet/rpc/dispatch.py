@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from deploy.localnet.chain_errors import Json
+from deploy.localnet.faults import OF_CALLS
 from deploy.localnet.node import Node
 from deploy.localnet.rpc import accounts, blocks, extension, history, transactions
 from deploy.localnet.rpc.errors import (
@@ -14,6 +15,7 @@ from deploy.localnet.rpc.errors import (
     METHOD_NOT_FOUND,
     PARSE_ERROR,
     RpcError,
+    behind,
 )
 from deploy.localnet.rpc.params import Params
 
@@ -86,6 +88,9 @@ def _call(node: Node, request: object) -> dict[str, Json]:
     try:
         if method is None:
             raise RpcError(METHOD_NOT_FOUND, "Method not found")
+        fault = node.faults.hit(request["method"], OF_CALLS)
+        if fault is not None:
+            raise behind(fault.slots)
         return {"jsonrpc": "2.0", "result": method(node, Params(request.get("params"))), "id": call_id}
     except RpcError as error:
         return _failure(call_id, error)

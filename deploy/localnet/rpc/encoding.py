@@ -11,7 +11,7 @@ from deploy.localnet import base58
 from deploy.localnet.chain_errors import Json
 from deploy.localnet.ledger import Ledger
 from deploy.localnet.meta import mint_decimals, ui_amount
-from deploy.localnet.rpc.errors import RpcError, invalid
+from deploy.localnet.rpc.errors import INVALID_REQUEST, RpcError, invalid
 from deploy.localnet.rpc.params import Config
 from deploy.localnet.tokens import TOKEN_PROGRAMS, read_details, read_mint
 
@@ -66,7 +66,7 @@ def _encoded(data: bytes, view: View) -> Json:
         return [base64.b64encode(data).decode(), "base64"]
     if len(data) > _MAX_BASE58:
         raise RpcError(
-            -32600,
+            INVALID_REQUEST,
             f"Encoded binary (base 58) data should be less than {_MAX_BASE58} bytes, please use Base64 encoding.",
         )
     text = base58.encode(data)

@@ -32,6 +32,11 @@ class RpcError(Exception):
         return body
 
 
+def behind(slots: int) -> RpcError:
+    """What a node answers that has fallen behind the cluster."""
+    return RpcError(NODE_UNHEALTHY, f"Node is behind by {slots} slots", {"numSlotsBehind": slots})
+
+
 def invalid(message: str) -> RpcError:
     """An invalid-params error."""
     return RpcError(INVALID_PARAMS, message)

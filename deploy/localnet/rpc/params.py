@@ -10,6 +10,9 @@ from deploy.localnet.ledger import Ledger
 from deploy.localnet.rpc.errors import MIN_CONTEXT_SLOT_NOT_REACHED, RpcError, invalid
 from deploy.localnet.slots import Commitment
 
+# The node version whose answers are followed.
+API_VERSION = "3.1.8"
+
 
 class Config:
     """A configuration object; absent and null are the same, keys that nobody knows are ignored."""
@@ -162,7 +165,3 @@ def bank_slot_at(ledger: Ledger, config: Config, commitment: Commitment) -> int:
 def in_context(slot: int, value: Json) -> Json:
     """An answer that tells the slot it is valid for."""
     return {"context": {"apiVersion": API_VERSION, "slot": slot}, "value": value}
-
-
-# The node version whose answers are followed.
-API_VERSION = "3.1.8"
