@@ -13,6 +13,8 @@ from api.engine import connect
 from api.services import Services, running_services
 from api.settings import ApiSettings
 
+log = logging.getLogger(__name__)
+
 # Streams are closed at once; this is for requests under way, the longest of which wait for Temporal.
 _GRACEFUL_SHUTDOWN_SECONDS = 6
 
@@ -41,6 +43,8 @@ def make_server(settings: ApiSettings) -> uvicorn.Server:
             access_log=False,
             server_header=False,
             log_config=None,
+            # One line per stream that opens or closes would drown everything else.
+            log_level=logging.WARNING,
         )
     )
 
@@ -51,7 +55,9 @@ def main() -> None:
     # The server shuts down on a signal and then raises it once more, to end what would be left of the process.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    server = make_server(ApiSettings())
+    settings = ApiSettings()
+    server = make_server(settings)
+    log.info("serving on %s, port %d", settings.api_host, settings.api_port)
     server.run()
     if not server.started:
         sys.exit(1)

@@ -57,13 +57,16 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
         await database.close()
 
 
-def services(connection: HTTPConnection) -> Services:
+# Both are coroutines only because FastAPI would run plain functions in a thread, at several times the cost.
+
+
+async def services(connection: HTTPConnection) -> Services:
     """The services of the app that serves this request or stream."""
     found = connection.app.state.services
     assert isinstance(found, Services)
     return found
 
 
-def account() -> str:
+async def account() -> str:
     """The account that a request acts for. There is one until clients have to say who they are."""
     return DEFAULT_ACCOUNT

@@ -27,7 +27,7 @@ class DatabaseSettings(BaseSettings):
     """Settings of every process that talks to PostgreSQL. Times in seconds."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ORDER_ENGINE_", env_file=".env", extra="ignore", hide_input_in_errors=True
+        env_prefix="ORDER_ENGINE_", env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")

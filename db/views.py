@@ -13,7 +13,6 @@ from db.rows import AttemptView, OrderView, attempt_view, order_event, order_vie
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderEvent
 
-
 # How many events one read returns at most, unless told otherwise.
 MOST_EVENTS = 1_000
 

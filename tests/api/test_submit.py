@@ -1,14 +1,12 @@
 """Accepting orders."""
 
-import asyncio
 import json
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from tests.api.running import Api, RunWorker, order_body
+from tests.api.running import Api, order_body
 from tests.samples import SOL, USDC
-from tests.workflows.scripted import Script
 from workflows.domain.ids import is_order_id, workflow_id
 from workflows.names import ORDER_ACCOUNT, ORDER_PAIR, ORDER_TYPE
 
@@ -75,13 +73,3 @@ async def test_the_media_type_may_name_its_encoding(api: Api):
     headers = {"content-type": "application/json; charset=utf-8"}
     answer = await api.http.post("/api/orders", content=json.dumps(order_body()), headers=headers)
     assert answer.status_code == 202
-
-
-async def test_orders_at_once_are_orders_of_their_own(api: Api, run_worker: RunWorker):
-    async with run_worker(Script()):
-        accepted = await asyncio.gather(*(api.submit() for _ in range(30)))
-        assert len({order["orderId"] for order in accepted}) == 30
-        for order in accepted:
-            async with api.stream(order["orderId"]) as stream:
-                messages, code = await stream.rest()
-                assert (messages[-1]["status"], code) == ("confirmed", 1000)
