@@ -71,8 +71,8 @@ class TestRequirements:
         *_, last = rounds = self.rounds(PLAIN)
         assert rounds[0] == (ADDRESS,)
         assert len(rounds) <= 4
-        fixed = {ADDRESS, CONFIG, MINT_0, MINT_1, VAULT_0, VAULT_1, OBSERVATION, EXTENSION}
-        assert set(last) - {OBSERVATION} == fixed - {OBSERVATION} | {array_at(-900), array_at(900)}
+        fixed = {ADDRESS, CONFIG, MINT_0, MINT_1, VAULT_0, VAULT_1, EXTENSION}
+        assert set(last) == fixed | {array_at(-900), array_at(900)}
         accounts = PLAIN.accounts()
         pool = KIND.decode(ADDRESS, {key: accounts.get(key) for key in last})
         assert pool == KIND.decode(ADDRESS, accounts)
@@ -93,7 +93,7 @@ class TestRequirements:
 
     def test_no_more_than_six_arrays_ahead_are_asked_for(self) -> None:
         last = self.rounds(many_ticks(10, 5))[-1]
-        assert len(last) == 8 + 11
+        assert len(last) == 7 + 11
 
     def test_what_does_not_exist_is_no_pool(self) -> None:
         with pytest.raises(DecodeError):

@@ -25,7 +25,7 @@ from activities.venues.raydium.clmm_ticks import Tick, TickArray
 from tests.venues.clmm_reference import tick_of
 
 ticks = st.integers(MIN_TICK, MAX_TICK - 1)
-indexes = st.integers(-7_680, 7_679)
+indexes = st.integers(-7_394, 7_393)
 
 
 def test_the_price_table_ends_where_the_programs_does() -> None:
@@ -85,7 +85,7 @@ def bitmap_of(arrays: set[int]) -> ArrayBitmap:
         else:
             continue
         extension[offset + bit // 8] |= 1 << bit % 8
-    return ArrayBitmap(own, bytes(extension))
+    return ArrayBitmap(own, bytes(extension), spacing=1)
 
 
 @given(st.sets(indexes | st.integers(-520, 520), max_size=40), indexes, st.booleans())
@@ -108,10 +108,17 @@ def test_clearing_an_array_clears_its_bit_alone(arrays: set[int]) -> None:
 def test_beyond_the_pools_own_bitmap_the_extension_is_needed(start: int, down: bool) -> None:
     key = Pubkey.new_unique()
     with pytest.raises(MissingAccounts) as missing:
-        list(ArrayBitmap(0, key).following(start, down))
+        list(ArrayBitmap(0, key, spacing=1).following(start, down))
     assert missing.value.keys == (key,)
     with pytest.raises(SwapRefused, match="MissingTickArrayBitmapExtensionAccount"):
-        list(ArrayBitmap(0, None).following(start, down))
+        list(ArrayBitmap(0, None, spacing=1).following(start, down))
+
+
+def test_bits_beyond_the_last_tick_name_no_array() -> None:
+    bitmap = ArrayBitmap((1 << 1024) - 1, b"\xff" * 1832, spacing=65_535)
+    assert list(bitmap.indexes()) == [-1, 0, 1]
+    assert list(bitmap.following(0, True)) == [-1]
+    assert list(bitmap.following(0, False)) == [1]
 
 
 @given(st.dictionaries(st.integers(0, 59), st.sampled_from([20, 27, 28, 35, 124, 131, 132, 139]), max_size=60))

@@ -29,12 +29,13 @@ from activities.venues.raydium.clmm_state import (
     POOL_SIZE,
     PROGRAM,
     PROGRAM_ID,
+    TICKS_PER_ARRAY,
     PoolKeys,
     PoolState,
     decode_config,
     decode_pool,
 )
-from activities.venues.raydium.clmm_ticks import TICKS_PER_ARRAY, TickArrays
+from activities.venues.raydium.clmm_ticks import TickArrays
 from activities.venues.raydium.clmm_walk import ARRAYS_AHEAD, arrays_from
 
 
@@ -59,11 +60,12 @@ class ClmmKind(PoolKind):
         if address not in known:
             return (address,)
         keys, state, own = _pool(address, known)
-        keep = [address, *keys]
-        bitmap = ArrayBitmap(own, None)
+        keep = [address, *keys[:5]]
+        extension: bytes | Pubkey | None = None
         if state.spacing < SPACING_WITHOUT_EXTENSION:
             keep.append(extension_address(address))
-            bitmap = ArrayBitmap(own, _extension(address, state.spacing, known))
+            extension = _extension(address, state.spacing, known)
+        bitmap = ArrayBitmap(own, extension, state.spacing)
         arrays = TickArrays(address, state.spacing, known)
         here = state.tick // (TICKS_PER_ARRAY * state.spacing)
         for down in (True, False) if a_to_b is None else (a_to_b,):
@@ -82,7 +84,7 @@ class ClmmKind(PoolKind):
             (decode_mint(keys.mint_0, mint_0), decode_mint(keys.mint_1, mint_1)),
             (token_balance(keys.vault_0, vault_0), token_balance(keys.vault_1, vault_1)),
             state,
-            ArrayBitmap(own, _extension(address, state.spacing, accounts)),
+            ArrayBitmap(own, _extension(address, state.spacing, accounts), state.spacing),
             TickArrays(address, state.spacing, dict(accounts)),
         )
 

@@ -12,7 +12,8 @@ from activities.venues.errors import DecodeError, MissingAccounts
 from activities.venues.fetched import owned_data
 from activities.venues.pool import Account
 from activities.venues.raydium.clmm_errors import refused
-from activities.venues.raydium.clmm_state import PROGRAM, PROGRAM_ID
+from activities.venues.raydium.clmm_math import MAX_TICK
+from activities.venues.raydium.clmm_state import PROGRAM, PROGRAM_ID, TICKS_PER_ARRAY
 
 EXTENSION_SIZE = 1832
 EXTENSION_DISCRIMINATOR = bytes.fromhex("3c9624db61808b99")
@@ -38,14 +39,15 @@ class ArrayBitmap:
     """Which tick arrays have ticks in use: the pool's own 1,024 bits and, further out, the extension's.
 
     `extension` is the extension's data, None when that account does not exist, and the address to fetch
-    when nobody looked. Arrays are named by their index.
+    when nobody looked. Arrays are named by their index; bits for arrays beyond the last tick are passed over.
     """
 
-    __slots__ = ("_wide", "extension", "own")
+    __slots__ = ("_spacing", "_wide", "extension", "own")
 
-    def __init__(self, own: int, extension: bytes | Pubkey | None) -> None:
+    def __init__(self, own: int, extension: bytes | Pubkey | None, spacing: int) -> None:
         self.own = own
         self.extension = extension
+        self._spacing = spacing
         self._wide: int | None = None
 
     def is_set(self, index: int) -> bool:
@@ -59,17 +61,22 @@ class ArrayBitmap:
 
         Raises MissingAccounts when the extension has to be fetched to know more, SwapRefused when there is none.
         """
+        end = MAX_TICK // (TICKS_PER_ARRAY * self._spacing) + 1
         if -_HALF <= index < _HALF:
             for position in _set_bits(self.own, index + _HALF, down):
+                if abs(position - _HALF) > end:
+                    return
                 yield position - _HALF
             index = -_HALF if down else _HALF - 1
         for position in _set_bits(self._all(), index + _WIDE_HALF, down):
+            if abs(position - _WIDE_HALF) > end:
+                return
             yield position - _WIDE_HALF
 
     def without(self, index: int) -> "ArrayBitmap":
         """The bitmap with the bit of a set array cleared."""
         if -_HALF <= index < _HALF:
-            return ArrayBitmap(self.own ^ 1 << index + _HALF, self.extension)
+            return ArrayBitmap(self.own ^ 1 << index + _HALF, self.extension, self._spacing)
         assert isinstance(self.extension, bytes)
         wide = self._all() ^ 1 << index + _WIDE_HALF
         data = bytearray(self.extension)
@@ -80,12 +87,14 @@ class ArrayBitmap:
             start = size - _BLOCK_BYTES * (block + 1)
             offset = _NEGATIVE + _BLOCK_BYTES * block
             data[offset : offset + _BLOCK_BYTES] = low[start : start + _BLOCK_BYTES]
-        return ArrayBitmap(self.own, bytes(data))
+        return ArrayBitmap(self.own, bytes(data), self._spacing)
 
     def indexes(self) -> Iterator[int]:
         """All arrays with ticks in use, as far as the bitmap is at hand, ascending."""
         wide = self._all() if isinstance(self.extension, bytes) else self.own << _HALF * _BLOCKS
-        return (position - _WIDE_HALF for position in _set_bits(wide, -1, False))
+        end = MAX_TICK // (TICKS_PER_ARRAY * self._spacing) + 1
+        named = (position - _WIDE_HALF for position in _set_bits(wide, -1, False))
+        return (index for index in named if abs(index) <= end)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ArrayBitmap):

@@ -207,10 +207,12 @@ class ClmmPool(Pool):
 
     def instruction(self, quote: Quote, limit: int, user: UserAccounts) -> Instruction:
         """`swap_v2` with the arrays that the walk read and, up to ARRAYS_AHEAD in all, those that follow."""
+        require_u64("limit", limit)
         return swap_v2(quote.swap, limit, user, self._listed(quote))
 
     def legacy_instruction(self, quote: Quote, limit: int, user: UserAccounts) -> Instruction:
         """The older `swap` with the same accounts, where both mints are SPL Token's."""
+        require_u64("limit", limit)
         return legacy_swap(quote.swap, limit, user, self._listed(quote))
 
     def spot_price(self) -> Fraction:

@@ -18,6 +18,8 @@ PROGRAM_ID = Pubkey.from_string("CAMMCzo5YL8w4VFF8KVHrK22GGUsp5VTaW7grrKgrWqK")
 
 # Rates are parts of this.
 RATE_ONE = 1_000_000
+# Tick arrays hold this many ticks, one every tick spacing.
+TICKS_PER_ARRAY = 60
 POOL_SIZE = 1544
 CONFIG_SIZE = 117
 POOL_DISCRIMINATOR = bytes.fromhex("f7ede3f5d7c3de46")

@@ -114,7 +114,7 @@ def move_in(segment: Segment, left: int, down: bool, on_input: bool) -> Move:
     price = price_after_input(start, liquidity, usable, down)
     need_in, paid = amounts_between(start, price, liquidity, down)
     if paid > U64_MAX:
-        raise refused("MaxTokenOverflow")
+        raise refused("CalculateOverflow")
     # What rounding leaves over is part of the fee, or stays with the pool.
     if on_input:
         return price, left, paid, left - need_in

@@ -1,7 +1,7 @@
 """Where a pool's liquidity begins and ends: tick arrays and the ticks in them.
 
-Layouts: raydium-clmm `states/tick_array.rs` (packed, little-endian). An array of index i
-holds the 60 ticks from i * 60 * spacing on, every `spacing`.
+Layouts: raydium-clmm `states/tick_array.rs` (packed, little-endian). The array of index i holds the 60 ticks
+from i * 60 * spacing on, one every `spacing`.
 """
 
 from collections.abc import Iterable
@@ -16,9 +16,8 @@ from activities.venues.errors import DecodeError, MissingAccounts, VenueError
 from activities.venues.fetched import owned_data
 from activities.venues.pool import Accounts
 from activities.venues.raydium.clmm_bitmap import ArrayBitmap
-from activities.venues.raydium.clmm_state import PROGRAM, PROGRAM_ID
+from activities.venues.raydium.clmm_state import PROGRAM, PROGRAM_ID, TICKS_PER_ARRAY
 
-TICKS_PER_ARRAY = 60
 ARRAY_SIZE = 10_240
 TICKS_OFFSET, TICK_SIZE = 44, 168
 ARRAY_DISCRIMINATOR = bytes.fromhex("c09b55cd31f9812a")

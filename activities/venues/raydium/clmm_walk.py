@@ -17,8 +17,8 @@ from activities.venues.raydium.clmm_bitmap import ArrayBitmap
 from activities.venues.raydium.clmm_dynamic_fee import SpacingFee
 from activities.venues.raydium.clmm_errors import refused
 from activities.venues.raydium.clmm_math import MAX_TICK, MIN_TICK, sqrt_price_at
-from activities.venues.raydium.clmm_state import PROGRAM, RATE_ONE, PoolState
-from activities.venues.raydium.clmm_ticks import TICK_SIZE, TICKS_OFFSET, TICKS_PER_ARRAY, TickArray, TickArrays
+from activities.venues.raydium.clmm_state import PROGRAM, RATE_ONE, TICKS_PER_ARRAY, PoolState
+from activities.venues.raydium.clmm_ticks import TICK_SIZE, TICKS_OFFSET, TickArray, TickArrays
 
 # What a transaction of 1,232 bytes can list, without a lookup table, beside the swap's other 15 accounts,
 # the compute budget and a memo.
@@ -179,8 +179,7 @@ class Walk:
         here, down = self._state.tick, self._down
         width = TICKS_PER_ARRAY * self._state.spacing
         first = here // width
-        starts_inside = self._bitmap.is_set(first)
-        if starts_inside:
+        if self._bitmap.is_set(first):
             array = self._read(first)
             cut = bisect_right(array.slots, here % width // self._state.spacing)
             yield first, array, array.slots[:cut][::-1] if down else array.slots[cut:]
