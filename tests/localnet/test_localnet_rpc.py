@@ -14,11 +14,13 @@ from solana.rpc.commitment import Confirmed, Processed
 from solana.rpc.core import RPCException
 from solana.rpc.models import MemcmpOpts, TokenAccountOpts, TxOpts
 from solders.compute_budget import set_compute_unit_price
+from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.system_program import TransferParams, transfer
+from solders.transaction import VersionedTransaction
 from solders.transaction_status import TransactionConfirmationStatus
 
 from activities.venues.mint import NATIVE_MINT, TOKEN_2022_PROGRAM, TOKEN_PROGRAM
@@ -315,6 +317,28 @@ def test_no_parameters_break_a_method(node: Node, method: str, params: Any) -> N
     reply = json.loads(answer(node, body))
 
     assert reply.get("error", {}).get("code") != -32603, reply
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6), cut=st.booleans())
+def test_no_bytes_break_the_methods_that_take_transactions(
+    node: Node, changes: list[tuple[int, int]], cut: bool
+) -> None:
+    payer = node.faucet
+    pay = transfer(TransferParams(from_pubkey=payer.pubkey(), to_pubkey=USDC, lamports=1))
+    message = MessageV0.try_compile(payer.pubkey(), [memo("hello"), pay], [], Hash.default())
+    wire = bytearray(bytes(VersionedTransaction(message, [payer])))
+    for at, value in changes:
+        wire[at % len(wire)] = value
+    wire = wire[: changes[0][0]] if cut else wire
+    text, body = base64.b64encode(wire).decode(), base64.b64encode(wire[65:]).decode()
+    options = {"encoding": "base64", "skipPreflight": True, "replaceRecentBlockhash": True}
+    for method, param in (("sendTransaction", text), ("simulateTransaction", text), ("getFeeForMessage", body)):
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": [param, options]}
+
+        reply = json.loads(answer(node, json.dumps(call).encode()))
+
+        assert reply.get("error", {}).get("code") != -32603, reply
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from activities.venues.raydium.clmm_state import (
     POOL_DISCRIMINATOR,
     POOL_SIZE,
     PROGRAM_ID,
+    TICKS_PER_ARRAY,
 )
 from activities.venues.raydium.clmm_ticks import (
     ARRAY_DISCRIMINATOR,
     ARRAY_SIZE,
     TICK_SIZE,
     TICKS_OFFSET,
-    TICKS_PER_ARRAY,
     array_address,
 )
 from deploy.localnet.pools.spec import Built, PoolSpec, int32, pda, record, sqrt_x64, uint, vault

@@ -3,7 +3,9 @@
 import base64
 
 from solders.hash import Hash, ParseHashError
-from solders.message import Message, MessageV0, from_bytes_versioned
+from solders.message import from_bytes_versioned
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
 
 from deploy.localnet.chain_errors import Json
 from deploy.localnet.compute import transaction_fee
@@ -19,7 +21,7 @@ from deploy.localnet.slots import (
     last_valid_block_height,
 )
 from deploy.localnet.tokens import rent_exempt
-from deploy.localnet.transactions import LookupFailed, resolve
+from deploy.localnet.transactions import InvalidTransaction, LookupFailed, decode, resolve
 
 # The first four bytes of the feature set's hash, as nodes report it; any constant identifies this cluster.
 _FEATURE_SET = 3_640_012_085
@@ -121,9 +123,9 @@ def get_fee_for_message(node: Node, params: Params) -> Json:
     ledger = node.ledger
     try:
         message = from_bytes_versioned(base64.b64decode(params.text(0), validate=True))
-        if not isinstance(message, Message | MessageV0):
-            raise ValueError("unsupported version")
-    except ValueError as error:
+        unsigned = [Signature.default()] * message.header.num_required_signatures
+        message = decode(bytes(VersionedTransaction.populate(message, unsigned))).message
+    except (ValueError, InvalidTransaction) as error:
         raise invalid(f"Invalid params: failed to deserialize message: {error}") from error
     slot = bank_slot(ledger, params.config(1))
     if not ledger.clock.accepts(bytes(message.recent_blockhash), slot):
