@@ -2,12 +2,17 @@
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 pytest_plugins = ["tests.servers"]
 
-# No deadline: a slow moment of the machine is not a failure of the code. HYPOTHESIS_PROFILE chooses another profile.
-_COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No deadline: a slow moment of the machine is not a failure of the code. No explanations: to look for those, every
+# line is traced, and a failure would run into the time limit of a test before it is reported.
+_COMMON = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+)
 settings.register_profile("default", _COMMON, max_examples=100)
 # The same examples in every run, so that a red build is red again.
 settings.register_profile("ci", _COMMON, max_examples=200, derandomize=True, print_blob=True)

@@ -1,0 +1,119 @@
+"""A cancellation is a wish: honoured where nothing can trade any more, else the chain decides."""
+
+import asyncio
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from tests.samples import order_terms
+from tests.workflows.conftest import Engine, RunEngine, Started
+from tests.workflows.scripted import EXPIRED, Answer, Script, ScriptedActivities, landed, pays, reverted, unreadable
+from workflows.domain.attempt import SwapOutcome
+from workflows.domain.errors import ErrorCode
+from workflows.domain.lifecycle import Status
+from workflows.domain.routing import VenueQuotes
+from workflows.messages import OrderResult, QuoteRequest
+from workflows.order import OrderWorkflow
+
+P, R, B, S = Status.PENDING, Status.ROUTING, Status.BUILDING, Status.SUBMITTED
+
+
+def told(activities: ScriptedActivities, order_id: str) -> list[Status]:
+    return [event.status for event in activities.order(order_id).log]
+
+
+async def happened(handle: Started, event: str) -> None:
+    """Return once the order's history has an event of this kind."""
+    async for known in handle.fetch_history_events(wait_new_event=True):
+        if known.WhichOneof("attributes") == f"{event}_event_attributes":
+            return
+
+
+async def test_an_order_is_canceled_before_it_started(skipping_server: WorkflowEnvironment) -> None:
+    running = Engine(skipping_server, Script())
+    # Without a worker the cancellation reaches the order together with its first task.
+    handle = await running.start()
+    await handle.cancel()
+    async with running.worker():
+        result = await handle.result()
+    assert (result.status, result.reason, result.signature) == (Status.CANCELED, None, None)
+    assert told(running.activities, result.order_id) == [P, R, Status.CANCELED]
+    assert running.activities.chain.sent[result.order_id] == []
+
+
+async def test_a_cancel_between_attempts_ends_the_wait(engine: RunEngine) -> None:
+    async with engine(Script(raydium=(unreadable(),), meteora=(unreadable(),))) as running:
+        handle = await running.start(order_terms(max_attempts=100), in_real_time=True)
+        await happened(handle, "timer_started")
+        assert (await handle.query(OrderWorkflow.state)).step.startswith("waiting before attempt ")
+        await handle.cancel()
+        result = await handle.result()
+    assert (result.status, result.signature) == (Status.CANCELED, None)
+    log = told(running.activities, result.order_id)
+    assert log[-1] is Status.CANCELED
+    assert set(log[2:-1]) <= {R}
+
+
+class TestWhileTheSwapIsSent:
+    @staticmethod
+    async def canceled_in_flight(engine: RunEngine, script: Script) -> tuple[OrderResult, ScriptedActivities]:
+        async with engine(script) as running:
+            running.activities.may_settle.clear()
+            handle = await running.start()
+            await running.activities.executing.wait()
+            await handle.cancel()
+            await happened(handle, "workflow_execution_cancel_requested")
+            running.activities.may_settle.set()
+            return await handle.result(), running.activities
+
+    async def test_what_landed_stays_confirmed(self, engine: RunEngine) -> None:
+        result, activities = await self.canceled_in_flight(engine, Script(outcomes=(landed(289),)))
+        assert result.status is Status.CONFIRMED
+        assert result.fill is not None
+        assert result.fill.amount_out == 289
+        assert told(activities, result.order_id) == [P, R, B, S, Status.CONFIRMED]
+
+    @pytest.mark.parametrize("outcome", [EXPIRED, reverted(), reverted(ErrorCode.INSUFFICIENT_FUNDS)])
+    async def test_what_provably_did_not_trade_is_canceled_and_not_made_anew(
+        self, engine: RunEngine, outcome: SwapOutcome
+    ) -> None:
+        result, activities = await self.canceled_in_flight(engine, Script(outcomes=(outcome, landed())))
+        assert (result.status, result.fill) == (Status.CANCELED, None)
+        assert told(activities, result.order_id) == [P, R, B, S, Status.CANCELED]
+        assert len(activities.chain.sent[result.order_id]) == 1
+
+    async def test_a_second_cancel_changes_nothing(self, engine: RunEngine) -> None:
+        async with engine(Script(outcomes=(EXPIRED, landed()))) as running:
+            running.activities.may_settle.clear()
+            handle: Started = await running.start()
+            await running.activities.executing.wait()
+            await handle.cancel()
+            await handle.cancel()
+            running.activities.may_settle.set()
+            result = await handle.result()
+        assert result.status is Status.CANCELED
+        assert told(running.activities, result.order_id) == [P, R, B, S, Status.CANCELED]
+
+
+async def test_a_cancel_while_quoting_comes_before_any_signature(engine: RunEngine) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    def slowly(inner: Answer) -> Answer:
+        async def quote(venue: str, request: QuoteRequest) -> VenueQuotes:
+            asked.set()
+            await answer.wait()
+            return await inner(venue, request)
+
+        return quote
+
+    async with engine(
+        Script(raydium=(slowly(pays(290)),), meteora=(unreadable(),), prepare=(ErrorCode.CHAIN_UNAVAILABLE,))
+    ) as running:
+        handle = await running.start(in_real_time=True)
+        await asked.wait()
+        await handle.cancel()
+        answer.set()
+        result = await handle.result()
+    # The order was on its way within one workflow task; the cancellation is heard at the end of it.
+    assert result.status is Status.CANCELED
+    assert running.activities.chain.sent[result.order_id] == []

@@ -1,0 +1,235 @@
+"""What holds for every order, whatever the venues and the chain answer, whenever workers die or traders cancel."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import event, given, note
+from hypothesis import strategies as st
+from temporalio import exceptions
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, RetryState, TimeoutType
+
+import workflows.order
+from tests.memory_store import MemoryStore, StoredOrder
+from tests.samples import order_terms, swap_attempt
+from tests.workflows.durable import Died, History, Runtime
+from tests.workflows.scripted import EXPIRED, Chain, landed, pool_quote, reverted
+from workflows.domain import lifecycle
+from workflows.domain.attempt import SwapOutcome
+from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.lifecycle import Status
+from workflows.domain.order import OrderEvent, OrderTerms
+from workflows.domain.routing import PoolRefusal, VenueQuotes, choose, told
+from workflows.messages import (
+    ChooseRoute,
+    ExecuteSwap,
+    OrderResult,
+    PersistOrder,
+    PreparedSwap,
+    PrepareSwap,
+    PublishStatus,
+    QuoteRequest,
+    SwapExecuted,
+)
+
+# Enough to lose a task, its repetition, and the repetition of another; each further one only repeats that.
+_DEATHS = 5
+
+_OUTCOMES = (
+    landed(),
+    reverted(),
+    reverted(ErrorCode.INSUFFICIENT_FUNDS),
+    reverted(ErrorCode.POOL_UNAVAILABLE),
+    EXPIRED,
+)
+_NO_SWAP = (
+    ErrorCode.SLIPPAGE_EXCEEDED,
+    ErrorCode.CHAIN_UNAVAILABLE,
+    ErrorCode.INSUFFICIENT_FUNDS,
+    ErrorCode.TRANSACTION_TOO_LARGE,
+)
+
+
+class DrawnFate:
+    """Deaths and a cancellation wherever hypothesis wants them."""
+
+    def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:
+        self._draw = draw
+        self._deaths = draw(st.integers(0, _DEATHS))
+        self._cancels = draw(st.booleans())
+
+    def dies(self, where: str) -> bool:
+        if self._deaths and self._draw(st.integers(0, 3)) == 3:
+            self._deaths -= 1
+            note(f"dies {where}")
+            return True
+        return False
+
+    def cancels(self, where: str) -> bool:
+        if self._cancels and self._draw(st.integers(0, 7)) == 7:
+            self._cancels = False
+            note(f"canceled at {where}")
+            return True
+        return False
+
+
+class DrawnSteps:
+    """Activities whose answers hypothesis draws; the store and the chain outlive every worker."""
+
+    def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any], fate: DrawnFate) -> None:
+        self._draw = draw
+        self._fate = fate
+        self._signed = 0
+        self.store = MemoryStore()
+        self.chain = Chain()
+
+    async def persist_order(self, request: PersistOrder) -> None:
+        await self.store.create_order(request.terms, request.events)
+
+    async def fetch_raydium_quote(self, request: QuoteRequest) -> VenueQuotes:
+        return self._quotes("raydium")
+
+    async def fetch_meteora_quote(self, request: QuoteRequest) -> VenueQuotes:
+        return self._quotes("meteora")
+
+    def _quotes(self, venue: str) -> VenueQuotes:
+        kind = self._draw(
+            st.sampled_from(
+                ("pays", "pays", "pays", "pays", "pays", "unreadable", "empty", "refuses", "late", "broken")
+            )
+        )
+        note(f"{venue} {kind}")
+        if kind == "late":
+            raise _timed_out()
+        if kind == "broken":
+            raise ApplicationError("nobody foresaw this", type="KeyError")
+        if kind == "pays":
+            return VenueQuotes(venue=venue, slot=7, quotes=(pool_quote(venue, self._draw(st.integers(1, 10))),))
+        if kind == "unreadable":
+            return VenueQuotes(venue=venue, reason=ErrorCode.CHAIN_UNAVAILABLE, detail="the node is away")
+        refused = PoolRefusal(venue=venue, kind="cpmm", pool="pool", reason="ZeroOutput")
+        return VenueQuotes(venue=venue, slot=7, refusals=(refused,) if kind == "refuses" else ())
+
+    async def choose_route(self, request: ChooseRoute) -> OrderEvent:
+        terms = request.terms
+        try:
+            decision = choose(request.venues, terms.token_in, terms.token_out)
+        except EngineError as error:
+            raise ApplicationError(error.detail, type=error.code) from None
+        event = request.event.model_copy(
+            update={"venue": decision.route.venue, "data": told(decision, terms.token_out)}
+        )
+        return await self.store.append_event(terms.order_id, event)
+
+    async def prepare_swap(self, request: PrepareSwap) -> PreparedSwap:
+        answer = self._draw(st.sampled_from((*[None] * 8, *_NO_SWAP, "late", "broken")))
+        note(f"prepare {answer or 'signs'}")
+        if answer == "late":
+            raise _timed_out()
+        if answer is not None:
+            raise ApplicationError("no swap", type=answer if isinstance(answer, ErrorCode) else "KeyError")
+        self._signed += 1
+        swap = swap_attempt(request.terms.order_id, request.attempt, signature=f"signature {self._signed}")
+        return PreparedSwap(swap=swap, compute_unit_limit=1, compute_unit_price=1, slot=7)
+
+    async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
+        swap = request.swap
+        stands = await self.store.record_attempt(swap, request.event)
+        self._die_perhaps("after recording the swap")
+        if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
+            return SwapExecuted(event=stands, outcome=None)
+        self.chain.send(swap.order_id, swap.signature)
+        self._die_perhaps("after sending")
+        outcome = self._outcome(swap.signature)
+        await self.store.settle_attempt(swap, outcome)
+        return SwapExecuted(event=stands, outcome=outcome)
+
+    def _outcome(self, signature: str) -> SwapOutcome:
+        known = self.chain.outcomes.get(signature)
+        if known is not None:
+            return known
+        outcome = self._draw(st.sampled_from((landed(), *_OUTCOMES)))
+        note(f"{signature} {outcome.kind}")
+        return self.chain.settle(signature, outcome)
+
+    async def publish_status(self, request: PublishStatus) -> OrderEvent:
+        return await self.store.append_event(request.order_id, request.event)
+
+    def _die_perhaps(self, where: str) -> None:
+        if self._fate.dies(where):
+            raise Died(where)
+
+    def all(self) -> dict[str, Callable[[Any], Any]]:
+        """The steps by name."""
+        return {
+            step.__name__: step
+            for step in (
+                self.persist_order,
+                self.fetch_raydium_quote,
+                self.fetch_meteora_quote,
+                self.choose_route,
+                self.prepare_swap,
+                self.execute_swap,
+                self.publish_status,
+            )
+        }
+
+
+def _timed_out() -> FailureError:
+    error = ActivityError(
+        "Activity task timed out",
+        scheduled_event_id=1,
+        started_event_id=2,
+        identity="",
+        activity_type="",
+        activity_id="",
+        retry_state=RetryState.TIMEOUT,
+    )
+    error.__cause__ = exceptions.TimeoutError("late", type=TimeoutType.SCHEDULE_TO_CLOSE, last_heartbeat_details=[])
+    return error
+
+
+def _run(
+    monkeypatch: pytest.MonkeyPatch, history: History, steps: DrawnSteps, fate: DrawnFate, terms: OrderTerms
+) -> OrderResult:
+    while True:
+        runtime = Runtime(history, steps.all(), fate)
+        monkeypatch.setattr(workflows.order, "workflow", runtime)
+        try:
+            return asyncio.run(runtime.run(terms))
+        except Died:
+            note("the next worker takes over")
+
+
+def _holds(order: StoredOrder, chain: Chain, result: OrderResult) -> None:
+    log = order.log
+    assert [event.seq for event in log] == list(range(1, len(log) + 1))
+    for before, after in zip([None, *log], log, strict=False):
+        lifecycle.check(before.status if before else None, after.status)
+    assert log[-1].status is result.status
+    assert lifecycle.is_terminal(result.status)
+    assert [event.status for event in log[:-1] if lifecycle.is_terminal(event.status)] == []
+    traded = chain.landed(result.order_id)
+    assert len(traded) <= 1
+    assert (result.status is Status.CONFIRMED) == bool(traded)
+    if traded:
+        assert (log[-1].signature, log[-1].fill) == (traded[0], chain.outcomes[traded[0]].fill)
+        assert (result.signature, result.fill, result.reason) == (traded[0], log[-1].fill, None)
+    assert len(chain.sent[result.order_id]) <= order.terms.max_attempts
+    # What was sent was recorded before, and what was recorded is settled.
+    assert {known.swap.signature for known in order.swaps} >= set(chain.sent[result.order_id])
+    assert all(known.outcome is not None for known in order.swaps)
+    if result.status is Status.FAILED:
+        assert result.reason is not None
+
+
+@given(st.data())
+def test_every_order_ends_once_and_trades_at_most_once(data: st.DataObject) -> None:
+    fate = DrawnFate(data.draw)
+    steps = DrawnSteps(data.draw, fate)
+    terms = order_terms(max_attempts=data.draw(st.integers(1, 4)))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        result = _run(monkeypatch, History(), steps, fate, terms)
+    event(result.status)
+    _holds(steps.store.orders[terms.order_id], steps.chain, result)
