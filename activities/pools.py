@@ -1,5 +1,6 @@
 """The pools of a pair as they are on the chain now: read together, decoded once, shared by all orders of the slot."""
 
+import asyncio
 import logging
 import struct
 from collections.abc import Iterable, Sequence
@@ -128,15 +129,12 @@ class PoolReader:
         return PairState(read_clock(accounts[CLOCK_SYSVAR]), states)
 
     async def _fetch(self, keys: list[Pubkey]) -> dict[Pubkey, Account | None]:
+        parts = [keys[start : start + MAX_ACCOUNTS] for start in range(0, len(keys), MAX_ACCOUNTS)]
         for _ in range(_SAME_SLOT_TRIES):
-            found: dict[Pubkey, Account | None] = {}
-            slots = set()
-            for start in range(0, len(keys), MAX_ACCOUNTS):
-                slot, accounts = await self._rpc.accounts(keys[start : start + MAX_ACCOUNTS])
-                found.update(accounts)
-                slots.add(slot)
-            if len(slots) == 1:
-                return found
+            # Side by side, so that a slot seldom begins between two of them.
+            answers = await asyncio.gather(*map(self._rpc.accounts, parts))
+            if len({slot for slot, _ in answers}) == 1:
+                return {key: account for _, found in answers for key, account in found.items()}
         raise ChainUnavailable("the pools of the pair could not be read at one slot")
 
 
