@@ -9,6 +9,7 @@ front of a swap that is not the first instruction is found by simulating the ins
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import compress
 from struct import Struct
 from types import MappingProxyType
 
@@ -75,7 +76,7 @@ class Executor:
     def execute(self, resolved: Resolved, refuse: Mapping[int, Refused] = _NOTHING) -> Execution:
         """Execute for good; the instructions in `refuse` fail as told there."""
         before = self._machine.account(resolved.payer)
-        touched = [key for key, writable in zip(resolved.keys, resolved.writable, strict=True) if writable]
+        touched = list(compress(resolved.keys, resolved.writable))
         with self._planned(resolved, refuse) as plan:
             run = self._machine.run(plan.draft.transaction())
             if plan.stop_beyond_limit(run):

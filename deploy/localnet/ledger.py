@@ -4,10 +4,10 @@ Everything is synchronous and belongs to one thread. Sent transactions land at o
 progress; those that a fault delays land when their slot has come, which is worked out on the next call.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
-from itertools import count
+from itertools import compress, count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from deploy.localnet.book import Book
 from deploy.localnet.chain_errors import ALREADY_PROCESSED, BLOCKHASH_NOT_FOUND, Json
 from deploy.localnet.compute import unit_price
 from deploy.localnet.executor import Executor
+from deploy.localnet.fee_history import FeeHistory
 from deploy.localnet.machine import Machine
 from deploy.localnet.meta import balances, meta_json
 from deploy.localnet.plan import Execution
@@ -42,14 +43,6 @@ class Simulated(NamedTuple):
     error: Json
     execution: Execution | None
     resolved: Resolved | None
-
-
-class PaidFee(NamedTuple):
-    """The priority fee of a landed transaction and the accounts it locked for writing."""
-
-    slot: int
-    price: int
-    writable: frozenset[Pubkey]
 
 
 class _Waiting(NamedTuple):
@@ -76,7 +69,7 @@ class Ledger:
         self._numbers = count()
         # Called after each landed transaction.
         self.on_landed: Callable[[], None] = _nobody
-        self.fees: deque[PaidFee] = deque(maxlen=10_000)
+        self.fees = FeeHistory(MAX_BLOCKHASH_AGE)
         for address, account, executable in store.accounts():
             self.machine.set_account(address, account, executable)
         for signature, status in store.statuses_since(clock.slot() - self._remembered_slots):
@@ -165,10 +158,7 @@ class Ledger:
         self._recent[signature] = Status(slot, execution.error)
         while self._recent and next(iter(self._recent.values())).slot <= slot - self._remembered_slots:
             self._recent.popitem(last=False)
-        writable = (key for key, may in zip(resolved.keys, resolved.writable, strict=True) if may)
-        self.fees.append(PaidFee(slot, unit_price(resolved), frozenset(writable)))
-        while self.fees[0].slot < slot - MAX_BLOCKHASH_AGE:
-            self.fees.popleft()
+        self.fees.add(slot, unit_price(resolved), compress(resolved.keys, resolved.writable))
         self.on_landed()
 
     def _processed(self, transaction: WireTransaction) -> bool:

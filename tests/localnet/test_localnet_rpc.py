@@ -185,16 +185,20 @@ async def test_simulation_verifies_signatures_on_request(still: Chain) -> None:
     assert str(verified.err) == "TransactionErrorFieldless.SignatureFailure"
 
 
-async def test_paid_priority_fees_are_reported(still: Chain) -> None:
-    await still.send(await still.sign([set_compute_unit_price(7_000), memo("urgent")]))
+async def test_the_lowest_priority_fees_of_block_and_account_are_reported(still: Chain) -> None:
+    dear, cheap = still.wallet(), still.wallet("poor")
+    await still.send(await still.sign([set_compute_unit_price(9_000), memo("more urgent")], dear))
+    await still.send(await still.sign([set_compute_unit_price(7_000), memo("urgent")], dear))
+    await still.send(await still.sign([set_compute_unit_price(50), memo("whenever")], cheap))
     slot = await still.rpc("getSlot", {"commitment": "processed"})
-    wallet = still.wallet().pubkey()
 
-    of_wallet = (await still.client.get_recent_prioritization_fees([wallet])).value
-    of_others = (await still.client.get_recent_prioritization_fees([USDC])).value
+    async def paid(*accounts: Pubkey) -> dict[int, int]:
+        fees = (await still.client.get_recent_prioritization_fees(list(accounts))).value
+        return {fee.slot: fee.prioritization_fee for fee in fees}
 
-    assert {fee.slot: fee.prioritization_fee for fee in of_wallet}[slot] == 7_000
-    assert {fee.prioritization_fee for fee in of_others} == {0}
+    assert (await paid())[slot] == (await paid(cheap.pubkey()))[slot] == (await paid(USDC))[slot] == 50
+    assert (await paid(dear.pubkey()))[slot] == (await paid(cheap.pubkey(), dear.pubkey()))[slot] == 7_000
+    assert set(await paid()) == set(range(slot - 149, slot + 1))
 
 
 @pytest.mark.parametrize(

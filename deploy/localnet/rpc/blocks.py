@@ -14,9 +14,7 @@ from deploy.localnet.rpc.errors import BLOCK_NOT_AVAILABLE, RpcError, invalid
 from deploy.localnet.rpc.params import API_VERSION, Params, bank_slot, in_context, pubkey
 from deploy.localnet.slots import (
     FIRST_SLOT,
-    MAX_BLOCKHASH_AGE,
     SLOTS_PER_EPOCH,
-    Commitment,
     block_height,
     last_valid_block_height,
 )
@@ -137,14 +135,8 @@ def get_fee_for_message(node: Node, params: Params) -> Json:
 
 
 def get_recent_prioritization_fees(node: Node, params: Params) -> Json:
-    """`getRecentPrioritizationFees`: the lowest price paid per slot, of those that lock all given accounts."""
+    """`getRecentPrioritizationFees` of the last 150 slots."""
     ledger = node.ledger
     accounts = params.texts(0, "inputs", _MAX_FEE_ACCOUNTS) if params.value(0) is not None else []
-    wanted = frozenset(map(pubkey, accounts))
-    newest = ledger.clock.slot_at(Commitment.PROCESSED)
-    lowest = dict.fromkeys(range(max(FIRST_SLOT, newest - MAX_BLOCKHASH_AGE + 1), newest + 1), 0)
-    seen: dict[int, int] = {}
-    for paid in ledger.fees:
-        if paid.slot in lowest and wanted <= paid.writable:
-            seen[paid.slot] = min(paid.price, seen.get(paid.slot, paid.price))
-    return [{"slot": slot, "prioritizationFee": fee} for slot, fee in (lowest | seen).items()]
+    fees = ledger.fees.since(ledger.clock.slot(), map(pubkey, accounts))
+    return [{"slot": slot, "prioritizationFee": fee} for slot, fee in fees]
