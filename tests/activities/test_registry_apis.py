@@ -83,6 +83,13 @@ class Venue:
     url: str = ""
 
 
+class Server(ThreadingHTTPServer):
+    """A server whose clients may hang up in the middle of an answer."""
+
+    def handle_error(self, *_: object) -> None:
+        """They did."""
+
+
 @pytest.fixture
 def venue() -> Iterator[Venue]:
     venue = Venue()
@@ -106,7 +113,7 @@ def venue() -> Iterator[Venue]:
         def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         venue.url = f"http://127.0.0.1:{server.server_port}"
