@@ -16,7 +16,7 @@ from deploy.vectors.files import Case, Json, Scenario
 
 
 class RaydiumClmm(Adapter):
-    """Of its own accounts, the program sees the ones that an instruction of the scenario lists."""
+    """Of its tick arrays and its bitmap extension, the program sees those that the instruction lists."""
 
     set_name: ClassVar[str] = "raydium_clmm"
     kind: ClassVar[PoolKind] = KIND
@@ -24,14 +24,23 @@ class RaydiumClmm(Adapter):
     user_roles: ClassVar[tuple[str, str]] = ("user_token_0", "user_token_1")
     sides: ClassVar[tuple[str, str]] = ("0to1", "1to0")
 
+    def accounts(self, scenario: Scenario, case: Case) -> Accounts:
+        """The scenario's accounts without those of the program that the case does not pass."""
+        instruction = scenario.account_lists.get(case.instruction_key)
+        if instruction is None:
+            return scenario.accounts
+        listed = {key for key, _ in instruction["accounts"]}
+        own = (key for key, account in scenario.accounts.items() if account and account.owner == KIND.program_id)
+        return {**scenario.accounts, **dict.fromkeys(key for key in own if str(key) not in listed)}
+
     def decode(self, scenario: Scenario, accounts: Accounts) -> Pool:
-        """The pool, with tick arrays and a bitmap extension only where they were passed."""
+        """The pool; an extension that the scenario does not have does not exist."""
         address = self.pool_address(scenario)
-        lists = scenario.account_lists.values()
-        listed = {key for instruction in lists for key, _ in instruction["accounts"]}
-        own = (key for key, account in accounts.items() if account and account.owner == KIND.program_id)
-        hidden = dict.fromkeys(key for key in own if lists and str(key) not in listed)
-        return KIND.decode(address, {extension_address(address): None, **accounts, **hidden})
+        return KIND.decode(address, {extension_address(address): None, **accounts})
+
+    def after(self, pool: Pool, quote: Quote, scenario: Scenario, case: Case) -> Pool:
+        """The next state of all that the scenario has, passed or not."""
+        return self.decode(scenario, scenario.accounts).after(quote, scenario.clock)
 
     def swap(self, case: Case) -> Swap:
         """The swap with the case's limit of the square root price."""

@@ -9,7 +9,6 @@ from activities.venues.mint import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from activities.venues.pool import Account, Accounts, Swap, SwapCall
 from activities.venues.raydium.clmm import KIND
 from activities.venues.raydium.clmm_instruction import MEMO_PROGRAM
-from activities.venues.raydium.clmm_pool import Path
 from tests.venues.clmm_asking import EXTENSION, PLAIN, U64_MAX, USER, array_at, buy, refusal, sell
 from tests.venues.clmm_states import (
     ADDRESS,
@@ -28,13 +27,13 @@ from tests.venues.recorded import patched
 
 
 class TestMissingAccounts:
-    def test_the_walk_asks_for_the_next_arrays_at_one_go(self) -> None:
+    def test_the_walk_asks_for_the_next_two_arrays(self) -> None:
         accounts = many_ticks(9, 5).accounts()
         ahead = [array_at(-600 * number) for number in range(1, 7)]
         pool = KIND.decode(ADDRESS, without(accounts, *ahead))
         with pytest.raises(MissingAccounts) as raised:
             pool.quote(sell(10**13), CLOCK)
-        assert list(raised.value.keys) == ahead
+        assert list(raised.value.keys) == ahead[:2]
 
     def test_the_extension_is_asked_for_only_when_it_matters(self) -> None:
         pool = KIND.decode(ADDRESS, without(PLAIN.accounts(), EXTENSION))
@@ -158,7 +157,7 @@ def test_a_broken_tick_array_is_named_when_it_is_read(offset: int | None, data: 
 
 class TestInstruction:
     def test_accounts_stand_in_the_programs_order(self) -> None:
-        pool = many_ticks(9, 5).decoded()
+        pool = many_ticks(3, 5).decoded()
         built = pool.instruction(pool.quote(sell(10**6), CLOCK), 7, USER)
         expected = [
             (USER.owner, True, False),
@@ -175,17 +174,16 @@ class TestInstruction:
             (MINT_0, False, False),
             (MINT_1, False, False),
             (EXTENSION, False, True),
-            *((array_at(-600 * number), False, True) for number in range(6)),
+            *((array_at(-600 * number), False, True) for number in range(5)),
         ]
         assert [(meta.pubkey, meta.is_signer, meta.is_writable) for meta in built.accounts] == expected
 
-    def test_every_array_of_a_long_walk_is_listed(self) -> None:
-        pool = many_ticks(9, 5).decoded()
-        quote = pool.quote(sell(2 * 10**12), CLOCK)
-        assert isinstance(quote.path, Path)
-        assert len(quote.path.visited) > 6
-        built = pool.instruction(quote, 1, USER)
-        assert [meta.pubkey for meta in built.accounts[14:]] == [array_at(600 * index) for index in quote.path.visited]
+    def test_a_transaction_is_not_filled_with_more_arrays_than_it_carries(self) -> None:
+        pool = many_ticks(20, 5).decoded()
+        for amount in (10**6, 2 * 10**12):
+            quote = pool.quote(sell(amount), CLOCK)
+            listed = [meta.pubkey for meta in pool.instruction(quote, 1, USER).accounts[14:]]
+            assert listed == [array_at(-600 * number) for number in range(12)]
 
     def test_arrays_that_are_not_at_hand_are_left_out(self) -> None:
         spec = many_ticks(9, 5)

@@ -140,8 +140,8 @@ def _set_bits(bits: int, position: int, down: bool) -> Iterator[int]:
 def decode_extension(pool: Pubkey, account: Account) -> bytes:
     """The data of a pool's bitmap extension; raises DecodeError when `account` is not that."""
     data = owned_data(PROGRAM, "tick_array_bitmap_extension", account, PROGRAM_ID, EXTENSION_SIZE)
-    if not data.startswith(EXTENSION_DISCRIMINATOR):
-        raise DecodeError(PROGRAM, "discriminator", 0, "not a bitmap extension")
-    if data[8:40] != bytes(pool):
+    if data.startswith(EXTENSION_DISCRIMINATOR + bytes(pool)):
+        return data
+    if data.startswith(EXTENSION_DISCRIMINATOR):
         raise DecodeError(PROGRAM, "pool_id", 8, "the extension of another pool")
-    return data
+    raise DecodeError(PROGRAM, "discriminator", 0, "not a bitmap extension")

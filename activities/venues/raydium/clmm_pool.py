@@ -38,20 +38,18 @@ from activities.venues.raydium.clmm_state import (
 )
 from activities.venues.raydium.clmm_swap import Fill, Outcome, require_transferable, run
 from activities.venues.raydium.clmm_ticks import TickArray, TickArrays
-from activities.venues.raydium.clmm_walk import ARRAYS_AHEAD, Walk, arrays_from, compute_units
+from activities.venues.raydium.clmm_walk import MAX_ARRAYS, Walk, arrays_from, compute_units
 
 _SWAPS_FORBIDDEN = 1 << 4
 _ALL_FORBIDDEN = 255
 
 
 class Path(NamedTuple):
-    """A quote's walk: its outcome, arrays read in order, dynamic fee at its start, and ticks after it."""
+    """A quote's walk: its outcome, the tick arrays read in order, and the dynamic fee as it started with."""
 
     outcome: Outcome
     visited: list[int]
     dynamic: DynamicFee | None
-    arrays: TickArrays
-    bitmap: ArrayBitmap
 
 
 class ClmmPool(Pool):
@@ -111,11 +109,9 @@ class ClmmPool(Pool):
         if units > MAX_COMPUTE_UNITS:
             raise CannotLand("TooManyComputeUnits")
         fee = sum(outcome.fees) + sum(outcome.idle_fees)
-        if fee + max(*self.state.protocol_fees, *self.state.fund_fees) > U64_MAX:
+        side = down is not on_input
+        if fee + max(self.state.protocol_fees[side], self.state.fund_fees[side]) > U64_MAX:
             self._with_fees(outcome, on_input, down)
-        arrays, bitmap = self._arrays, self.bitmap
-        if outcome.fills:
-            arrays, bitmap = _filled(arrays, bitmap, outcome.fills)
         return Quote(
             swap,
             amount_in,
@@ -126,7 +122,7 @@ class ClmmPool(Pool):
             amount_in - taken,
             transfer_fee_out,
             outcome.crossings,
-            Path(outcome, walk.visited, walk.dynamic, arrays, bitmap),
+            Path(outcome, walk.visited, walk.dynamic),
         )
 
     def walk(self, down: bool, clock: Clock, amount: int, sqrt_price_limit: int = 0) -> Walk:
@@ -170,6 +166,9 @@ class ClmmPool(Pool):
         if not balances[1]:
             # The 2025-03 program closes a pool whose vault a swap emptied.
             state = state._replace(status=_ALL_FORBIDDEN)
+        bitmap, arrays = self.bitmap, self._arrays
+        if outcome.fills:
+            bitmap, arrays = _filled(bitmap, arrays, outcome.fills)
         return ClmmPool(
             self.address,
             self.keys,
@@ -177,8 +176,8 @@ class ClmmPool(Pool):
             (self.mint_a, self.mint_b),
             balances if down else balances[::-1],
             state,
-            path.bitmap,
-            path.arrays,
+            bitmap,
+            arrays,
         )
 
     def writes(self, accounts: Accounts) -> dict[Pubkey, bytes]:
@@ -206,7 +205,10 @@ class ClmmPool(Pool):
         )
 
     def instruction(self, quote: Quote, limit: int, user: UserAccounts) -> Instruction:
-        """`swap_v2` with the arrays that the walk read and, up to ARRAYS_AHEAD in all, those that follow."""
+        """`swap_v2` with the arrays that the walk read and the ones at hand that follow, MAX_ARRAYS in all.
+
+        The spare ones let the swap land when the price has moved on until then.
+        """
         require_u64("limit", limit)
         return swap_v2(quote.swap, limit, user, self._listed(quote))
 
@@ -277,8 +279,8 @@ class ClmmPool(Pool):
     def _listed(self, quote: Quote) -> SwapAccounts:
         path, down = quote.path, quote.swap.a_to_b
         assert isinstance(path, Path)
-        indexes = [*path.visited[:-1], *self._ahead(path.visited[-1], down)]
-        indexes = indexes[: max(len(path.visited), ARRAYS_AHEAD)]
+        *before, last = path.visited
+        indexes = [*before, *self._at_hand(last, down, MAX_ARRAYS - len(before))]
         return SwapAccounts(
             config=self.keys.config,
             pool=self.address,
@@ -292,22 +294,21 @@ class ClmmPool(Pool):
     def _input_first(self, down: bool, a: Pubkey, b: Pubkey) -> tuple[Pubkey, Pubkey]:
         return (a, b) if down else (b, a)
 
-    def _ahead(self, index: int, down: bool) -> list[int]:
-        """The array and those following it in the direction, as far as they are at hand."""
-        ahead = arrays_from(self.bitmap, index, down, ARRAYS_AHEAD)
-        at_hand = []
-        for following in ahead:
+    def _at_hand(self, index: int, down: bool, most: int) -> list[int]:
+        """The array and those following it, as far as they are at hand without a gap."""
+        found = []
+        for following in arrays_from(self.bitmap, index, down, most):
             try:
                 if self._arrays.at(following) is None:
                     break
             except VenueError:
                 break
-            at_hand.append(following)
-        return at_hand
+            found.append(following)
+        return found
 
 
-def _filled(arrays: TickArrays, bitmap: ArrayBitmap, fills: Sequence[Fill]) -> tuple[TickArrays, ArrayBitmap]:
-    """The arrays and the bitmap after limit orders were filled; empty arrays leave the bitmap."""
+def _filled(bitmap: ArrayBitmap, arrays: TickArrays, fills: Sequence[Fill]) -> tuple[ArrayBitmap, TickArrays]:
+    """The bitmap and the arrays after limit orders were filled; empty arrays leave the bitmap."""
     changed: dict[int, TickArray] = {}
     for fill in fills:
         array = changed.get(fill.array) or arrays.at(fill.array)
@@ -316,7 +317,7 @@ def _filled(arrays: TickArrays, bitmap: ArrayBitmap, fills: Sequence[Fill]) -> t
         changed[fill.array] = array.with_tick(fill.slot, tick)
         if not changed[fill.array].slots:
             bitmap = bitmap.without(fill.array)
-    return arrays.with_changes(changed), bitmap
+    return bitmap, arrays.with_changes(changed)
 
 
 def _copy(accounts: Accounts, key: Pubkey) -> bytearray:

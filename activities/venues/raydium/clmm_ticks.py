@@ -7,6 +7,7 @@ from i * 60 * spacing on, one every `spacing`.
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import compress
+from operator import or_
 from struct import Struct
 from typing import NamedTuple
 
@@ -91,7 +92,7 @@ class TickArray:
         for column in _RARE:
             amounts = words[column]
             if amounts != _ZEROS:
-                used = [a or b for a, b in zip(used, amounts.tolist(), strict=True)]
+                used = tuple(map(or_, used, amounts.tolist()))
         self.slots = list(compress(_SLOTS, used))
 
     def tick(self, slot: int) -> Tick:

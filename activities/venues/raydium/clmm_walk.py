@@ -23,8 +23,10 @@ from activities.venues.raydium.clmm_ticks import TICK_SIZE, TICKS_OFFSET, TickAr
 # What a transaction of 1,232 bytes can list, without a lookup table, beside the swap's other 15 accounts,
 # the compute budget and a memo.
 MAX_ARRAYS = 12
-# Arrays that a swap asks for or lists beyond the price at one go: as many as leave room for wrapping SOL.
+# Arrays to have at hand in a direction: as many as leave a transaction room for wrapping SOL. A walk that
+# gets further asks for a few more at a time, since a swap lists all that are at hand.
 ARRAYS_AHEAD = 6
+_MORE_ARRAYS = 2
 # More moves than the compute units of one transaction could pay for.
 MAX_SEGMENTS = 200
 
@@ -34,6 +36,7 @@ _BASE_UNITS, _SEGMENT_UNITS, _ARRAY_UNITS = 100_000, 15_000, 5_000
 
 # What a walk reads of a tick: number, net and gross liquidity in halves, orders, part-filled orders.
 _TICK = Struct("<iQqQQ88xQQ28x")
+_OFFSETS = tuple(range(TICKS_OFFSET, TICKS_OFFSET + TICK_SIZE * TICKS_PER_ARRAY, TICK_SIZE))
 # Stands for a liquidity that the program's types cannot hold.
 IMPOSSIBLE = -1
 
@@ -78,8 +81,8 @@ _new = tuple.__new__
 class Walk:
     """All segments from the current price to the square root price `limit`, selling token 0 when `down`.
 
-    `rate` is the base fee rate, `on_input` says which side pays it. `visited` lists the indexes of the tick
-    arrays read so far, `dynamic` is the dynamic fee as it stands when the swap starts.
+    `rate` is the base fee rate in millionths. `visited` lists the indexes of the tick arrays read so far,
+    `dynamic` is the dynamic fee as it stands when the swap starts.
     """
 
     __slots__ = ("_arrays", "_bitmap", "_down", "_limit", "_rate", "_state", "dynamic", "visited")
@@ -109,16 +112,18 @@ class Walk:
         spacings = None
         if self.dynamic is not None:
             spacings = SpacingFee(self.dynamic, rate, state.tick, spacing, down)
+        keep = RATE_ONE - rate
         legs = 0
+        # Most of a quote's time is spent in this loop: it calls as little as it can.
+        read, price_at = _TICK.unpack_from, sqrt_price_at
         for index, array, slots in self._visit():
             first = index * TICKS_PER_ARRAY * spacing
+            data = array.data
             for slot in slots:
-                tick, low, high, gross_low, gross_high, fresh, part_filled = _TICK.unpack_from(
-                    array.data, TICKS_OFFSET + TICK_SIZE * slot
-                )
+                tick, low, high, gross_low, gross_high, fresh, part_filled = read(data, _OFFSETS[slot])
                 if tick != first + slot * spacing or not MIN_TICK <= tick <= MAX_TICK:
-                    raise DecodeError(PROGRAM, "tick", TICKS_OFFSET + TICK_SIZE * slot, f"{tick} in slot {slot}")
-                tick_price = sqrt_price_at(tick)
+                    raise DecodeError(PROGRAM, "tick", _OFFSETS[slot], f"{tick} in slot {slot}")
+                tick_price = price_at(tick)
                 target = tick_price if (tick_price > limit if down else tick_price < limit) else limit
                 while True:
                     end, next_tick = target, None
@@ -128,6 +133,7 @@ class Walk:
                             raise CannotLand("TooManySpacings")
                         target_tick = tick if target == tick_price else None
                         end, next_tick, rate, volatility = spacings.leg(target, target_tick, liquidity)
+                        keep = RATE_ONE - rate
                     product = price * end
                     if down:
                         moved = liquidity * (price - end)
@@ -139,7 +145,6 @@ class Walk:
                     if moved < 0:
                         raise refused("RequireGteViolated")
                     if on_input:
-                        keep = RATE_ONE - rate
                         taken = (need_in * RATE_ONE + keep - 1) // keep
                         fee = taken - need_in
                     else:
@@ -157,7 +162,7 @@ class Walk:
                 after = liquidity
                 if gross_low or gross_high:
                     net = low | high << 64
-                    after += -net if down else net
+                    after = liquidity - net if down else liquidity + net
                     if not 0 <= after <= U128_MAX:
                         after = IMPOSSIBLE
                 orders = None
@@ -196,7 +201,7 @@ class Walk:
         try:
             array = self._arrays.at(index)
         except MissingAccounts:
-            ahead = arrays_from(self._bitmap, index, self._down, ARRAYS_AHEAD)
+            ahead = arrays_from(self._bitmap, index, self._down, _MORE_ARRAYS)
             raise MissingAccounts(self._arrays.address(each) for each in ahead) from None
         if array is None:
             raise refused("NotEnoughTickArrayAccount" if self.visited else "InvalidFirstTickArrayAccount")
