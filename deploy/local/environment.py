@@ -61,14 +61,10 @@ def engine_environment(settings: StackSettings) -> dict[str, str]:
 
 def of_engine_child(settings: StackSettings) -> Mapping[str, str]:
     """The whole environment of a child that runs the engine's code; its log is written as it happens."""
+    # The workflow sandbox imports the workflow anew for each run: without compiled files it compiles it anew too. They
+    # lie beside their sources; in a directory of ours every package would have to be compiled again at the first start.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {
-        **inherited,
-        **engine_environment(settings),
-        "PYTHONUNBUFFERED": "1",
-        # The workflow sandbox imports the workflow anew for each run: without compiled files it compiles it anew too.
-        "PYTHONPYCACHEPREFIX": str(settings.data_dir / "bytecode"),
-    }
+    return {**inherited, **engine_environment(settings), "PYTHONUNBUFFERED": "1"}
 
 
 def of_server() -> Mapping[str, str]:
