@@ -3,8 +3,10 @@
 Fee growth, oracle samples and the bookkeeping of filled orders are left alone: no quote reads them.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 
+from activities.venues.errors import SwapRefused
 from activities.venues.integers import U64_MAX
 from activities.venues.meteora.dlmm_bins import bin_price, without_array
 from activities.venues.meteora.dlmm_layout import (
@@ -163,7 +165,10 @@ def same_bins(one: bytes | None, other: bytes | None, index: int, bin_step: int)
 
 
 def _priced(values: tuple[int, ...], bin_id: int, bin_step: int) -> tuple[int, ...]:
-    """The values of a bin, its price filled in where the program has not stored it yet."""
+    """The values of a bin, its price filled in where the program has not stored it yet and there is one."""
     low, high = values[2:4]
-    price = low | high << 64 or bin_price(bin_id, bin_step)
+    price = low | high << 64
+    if price == 0:
+        with contextlib.suppress(SwapRefused):
+            price = bin_price(bin_id, bin_step)
     return (*values[:2], price, *values[4:])

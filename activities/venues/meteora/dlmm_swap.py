@@ -99,11 +99,12 @@ def walk(state: State, sells_x: bool, now: int, amount: int, exact_out: bool, bu
         total_fee += fee
         taken.append(part)
         left -= amount_out if exact_out else amount_in
-        if not left or total_in > most_in:
+        if left <= 0 or total_in > most_in:
             break
     if total_in > most_in:
         raise refused("InsufficientInAmount")
-    if total_in > U64_MAX or total_out > U64_MAX:
+    # A bin of more than 64 bits of orders can give more than was asked, which the program cannot subtract.
+    if left < 0 or total_in > U64_MAX or total_out > U64_MAX:
         raise refused("MathOverflow")
     return Walk(total_in, total_out, total_fee, tuple(taken), tuple(arrays), start, volatility, spent)
 
