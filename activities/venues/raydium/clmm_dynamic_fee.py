@@ -57,8 +57,10 @@ class DynamicFee(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """A stretch at one fee rate: the square root price and tick where it ends (tick None when it ends where
-    it was asked to), its rate in millionths, and the volatility when it is done.
+    """A stretch at one fee rate.
+
+    `end` is the square root price where it ends; `tick` that price's tick where a spacing ends there, None
+    where the swap asked to go no further. `rate` is in millionths, `volatility` the one when it is done.
     """
 
     end: int
