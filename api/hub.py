@@ -117,6 +117,8 @@ class EventHub:
                     await self._hand_on_all(pubsub)
             except (RedisError, OSError) as error:
                 log.warning("events are not relayed, streams follow PostgreSQL: %s", error)
+            except Exception:
+                log.exception("events are not relayed, streams follow PostgreSQL")
             finally:
                 self._connected = False
             await asyncio.sleep(pause)
@@ -165,6 +167,10 @@ class EventHub:
                 reached = await self._reader.last_seqs(list(self._subscriptions))
             except ConnectionError as error:
                 log.warning("open streams cannot be checked against PostgreSQL: %s", error)
+                continue
+            except Exception:
+                # This loop is what makes lost messages harmless: nothing unforeseen may end it.
+                log.exception("open streams cannot be checked against PostgreSQL")
                 continue
             for order_id, seq in reached.items():
                 for subscription in self._subscriptions.get(order_id, ()):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -13,6 +13,7 @@ from activities.publish import RedisRelay
 from api import stream
 from api.settings import ApiSettings
 from db.orders import OrderRepository
+from db.views import OrderReader
 from tests.api.running import Api, RunWorker, serving
 from tests.api.stream_client import open_stream
 from tests.samples import FILL, first_events, order_event, order_terms
@@ -191,6 +192,24 @@ class TestRelay:
             await order.store(order_event(3, Status.CONFIRMED, fill=FILL))
             messages, code = await client.rest()
         assert ([message["seq"] for message in messages], code) == ([3], 1000)
+
+    async def test_an_unforeseen_error_does_not_end_the_watch(self, api: Api, order: Order, monkeypatch):
+        last_seqs, calls = OrderReader.last_seqs, 0
+
+        async def fail_once(self: OrderReader, order_ids: Sequence[str]) -> Mapping[str, int]:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                raise ZeroDivisionError
+            return await last_seqs(self, order_ids)
+
+        monkeypatch.setattr(OrderReader, "last_seqs", fail_once)
+        async with api.stream(order.terms.order_id) as client:
+            await client.until("routing")
+            await order.store(order_event(3, Status.CONFIRMED, fill=FILL))
+            messages, _ = await client.rest()
+        assert [message["seq"] for message in messages] == [3]
+        assert calls > 1
 
     async def test_what_is_no_event_is_passed_over(self, api: Api, order: Order, redis_server: RedisServer):
         async with api.stream(order.terms.order_id) as client, Redis.from_url(redis_server.url) as redis:
