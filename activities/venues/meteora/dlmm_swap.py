@@ -79,19 +79,23 @@ def walk(state: State, sells_x: bool, now: int, amount: int, exact_out: bool, bu
             offered = U64_MAX
             if wanted < liquidity + processed + open_orders and wanted < U64_MAX:
                 sale = _buy(level, left, wanted, sells_x, fee_on_input)
-        if sale is None and not (processed or open_orders):
-            # The usual bin, written out for speed: without orders, and sold out.
+        if sale is None:
+            # Most bins are sold out: their part in short, for speed.
             paid = -(-(liquidity << PRICE_BITS) // price) if sells_x else (liquidity * price + _ROUND_UP) >> PRICE_BITS
+            amount_in, amount_out = paid, liquidity
+            if processed or open_orders:
+                amount_in += _cost(processed, price, sells_x) + _cost(open_orders, price, sells_x)
+                amount_out += processed + open_orders
             if fee_on_input:
-                fee = -(-paid * rate // (FEE_PRECISION - rate))
-                amount_in, amount_out = paid + fee, liquidity
+                fee = -(-amount_in * rate // (FEE_PRECISION - rate))
+                amount_in += fee
             else:
-                fee = -(-liquidity * rate // FEE_PRECISION)
-                amount_in, amount_out = paid, liquidity - fee
-            part = (bin_id, paid, liquidity, 0, 0)
-        # A single unit over might all be fee, rounded up, and end the swap in this bin.
-        if sale is None and (processed or open_orders or offered - amount_in < 2 or opposite + paid > U64_MAX):
-            sale = sell(level, offered, sells_x, fee_on_input)
+                fee = -(-amount_out * rate // FEE_PRECISION)
+                amount_out -= fee
+            part = (bin_id, paid, liquidity, processed, open_orders)
+            # A single unit over might all be fee, rounded up, and end the swap in this bin.
+            if offered - amount_in < 2 or opposite + paid > U64_MAX:
+                sale = sell(level, offered, sells_x, fee_on_input)
         if sale is not None:
             amount_in, amount_out, fee, part = sale
         total_in += amount_in
@@ -173,7 +177,11 @@ def _fill(amount: int, usable: int, price: int, sells_x: bool) -> tuple[int, int
 
 def cost_of(amount: int, price: int, sells_x: bool) -> int:
     """The input that buys `amount` at `price`, rounded up; refused where the program's 64 bits end."""
-    cost = -(-(amount << PRICE_BITS) // price) if sells_x else (amount * price + _ROUND_UP) >> PRICE_BITS
+    cost = _cost(amount, price, sells_x)
     if cost > U64_MAX:
         raise refused("TypeCastFailed")
     return cost
+
+
+def _cost(amount: int, price: int, sells_x: bool) -> int:
+    return -(-(amount << PRICE_BITS) // price) if sells_x else (amount * price + _ROUND_UP) >> PRICE_BITS

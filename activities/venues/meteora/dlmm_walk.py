@@ -47,7 +47,7 @@ class Costs(NamedTuple):
     token_2022: int
 
 
-# Above all of 2,095 executed swaps of 1 to 140 bins (by 8,000 to 25,000 units up to 10 bins): those ran with a
+# Above each of 2,095 executed swaps of 1 to 140 bins, by 8,000 to 51,000 units: those ran with a
 # cheaper token program, a real one takes up to 5,000 more for each of the two transfers.
 _EXACT_IN_COSTS = Costs(base=51_500, bin=5_350, empty_bin=600, array=1_100, orders=2_200, token_2022=6_000)
 _EXACT_OUT_COSTS = Costs(base=54_300, bin=6_350, empty_bin=600, array=1_200, orders=2_500, token_2022=8_000)
