@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 from activities.solana.rpc import MAX_ACCOUNTS, ChainUnavailable, SolanaRpc
 from activities.solana.shared import Shared
 from activities.venues import kinds
-from activities.venues.errors import VenueError
+from activities.venues.errors import MissingAccounts, Unsupported, VenueError
 from activities.venues.pool import Account, Clock, Pool, PoolKind
 from workflows.domain.pools import RegisteredPool
 
@@ -90,16 +90,17 @@ class PoolReader:
         self._registry = registry
         self._registered: Shared[Pair, tuple[PoolRef, ...]] = Shared(self._list, _REGISTRY_MAX_AGE_SECONDS)
         self._states: Shared[Pair, PairState] = Shared(self._read, max_age)
-        self._keys: dict[Pair, frozenset[Pubkey]] = {}
-        self._walked: dict[Pair, frozenset[Pubkey]] = {}
+        self._needs: dict[Pubkey, frozenset[Pubkey]] = {}
+        self._walked: dict[Pubkey, frozenset[Pubkey]] = {}
 
     async def read(self, pair: Pair) -> PairState:
         """The pair's pools now. Raises ChainUnavailable, or ConnectionError when the registry cannot be reached."""
         return await self._states.get(pair)
 
-    async def read_further(self, pair: Pair, missing: Iterable[Pubkey]) -> PairState:
-        """The pair's pools with further accounts, which a quote's walk asked for."""
-        self._walked[pair] = self._walked.get(pair, frozenset()) | frozenset(missing)
+    async def read_further(self, pair: Pair, missing: Mapping[Pubkey, Iterable[Pubkey]]) -> PairState:
+        """The pair's pools with further accounts, by pool, which the walks of their quotes asked for."""
+        for pool, keys in missing.items():
+            self._walked[pool] = self._walked.get(pool, frozenset()) | frozenset(keys)
         self._states.forget(pair)
         return await self._states.get(pair)
 
@@ -109,33 +110,43 @@ class PoolReader:
 
     async def _read(self, pair: Pair) -> PairState:
         pools = await self._registered.get(pair)
-        walked = self._walked.pop(pair, frozenset())
-        keys = self._keys.get(pair, frozenset(pool.address for pool in pools)) | walked | {CLOCK_SYSVAR}
+        walked = {pool.address: self._walked.pop(pool.address, frozenset()) for pool in pools}
+        # What is known from the last slot: one request then fetches everything.
+        needs = {pool.address: self._needs.get(pool.address, frozenset({pool.address})) for pool in pools}
         refusals: dict[Pubkey, VenueError] = {}
         for _ in range(REQUIREMENT_ROUNDS):
-            accounts = await self._fetch(sorted(keys, key=bytes))
-            needed = {CLOCK_SYSVAR, *walked, *(pool.address for pool in pools)}
+            asked = {address: keys | walked[address] for address, keys in needs.items()}
+            accounts = await self._fetch(_parts(asked))
             for pool in pools:
                 try:
-                    needed.update(pool.kind.requirements(pool.address, accounts))
+                    needs[pool.address] = frozenset(pool.kind.requirements(pool.address, accounts))
                 except VenueError as error:
                     refusals[pool.address] = error
-            if needed <= keys:
+            if all(keys <= asked[address] for address, keys in needs.items()):
                 break
-            keys = frozenset(needed)
-        # Kept for the next slot: one request then fetches everything. What is no longer needed drops out.
-        self._keys[pair] = frozenset(needed)
+        self._needs |= needs
         states = tuple(_decode(pool, accounts, refusals.get(pool.address)) for pool in pools)
         return PairState(read_clock(accounts[CLOCK_SYSVAR]), states)
 
-    async def _fetch(self, keys: list[Pubkey]) -> dict[Pubkey, Account | None]:
-        parts = [keys[start : start + MAX_ACCOUNTS] for start in range(0, len(keys), MAX_ACCOUNTS)]
+    async def _fetch(self, parts: list[list[Pubkey]]) -> dict[Pubkey, Account | None]:
+        """The accounts, all at one slot; the parts of other slots are left out when one slot cannot be had."""
         for _ in range(_SAME_SLOT_TRIES):
             # Side by side, so that a slot seldom begins between two of them.
             answers = await asyncio.gather(*map(self._rpc.accounts, parts))
-            if len({slot for slot, _ in answers}) == 1:
-                return {key: account for _, found in answers for key, account in found.items()}
-        raise ChainUnavailable("the pools of the pair could not be read at one slot")
+            newest = max(slot for slot, _ in answers)
+            if all(slot == newest for slot, _ in answers):
+                break
+        return {key: account for slot, found in answers if slot == newest for key, account in found.items()}
+
+
+def _parts(needs: Mapping[Pubkey, frozenset[Pubkey]]) -> list[list[Pubkey]]:
+    """Requests that each hold the clock and whole pools, so that a pool is never read at two slots."""
+    parts: list[set[Pubkey]] = [{CLOCK_SYSVAR}]
+    for keys in needs.values():
+        if len(parts[-1] | keys) > MAX_ACCOUNTS:
+            parts.append({CLOCK_SYSVAR})
+        parts[-1] |= keys
+    return [sorted(part, key=bytes) for part in parts]
 
 
 def _ref(entry: RegisteredPool) -> PoolRef | None:
@@ -154,6 +165,9 @@ def _decode(ref: PoolRef, accounts: dict[Pubkey, Account | None], refusal: Venue
         return PoolState(ref, None, refusal)
     try:
         return PoolState(ref, ref.kind.decode(ref.address, accounts), None)
+    except MissingAccounts:
+        # A pair of very many pools: this one's accounts came from another slot, the next read may have them.
+        return PoolState(ref, None, Unsupported("read_at_another_slot"))
     except VenueError as error:
         return PoolState(ref, None, error)
 

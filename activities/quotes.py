@@ -73,8 +73,13 @@ class Quoter:
         try:
             state = await self._pools.read(pair)
             for _ in range(_WALK_ROUNDS):
-                results = [self.pool(pool, state, request) for pool in state.pools if _is_of(pool, venue)]
-                missing = [key for result in results if isinstance(result, MissingAccounts) for key in result.keys]
+                of_venue = [pool for pool in state.pools if pool.ref.kind.venue == venue]
+                results = [self.pool(pool, state, request) for pool in of_venue]
+                missing = {
+                    pool.ref.address: result.keys
+                    for pool, result in zip(of_venue, results, strict=True)
+                    if isinstance(result, MissingAccounts)
+                }
                 if not missing:
                     break
                 state = await self._pools.read_further(pair, missing)
@@ -82,7 +87,6 @@ class Quoter:
             return VenueQuotes(venue=venue, reason=ErrorCode.CHAIN_UNAVAILABLE, detail=str(error))
         except ConnectionError as error:
             return VenueQuotes(venue=venue, reason=ErrorCode.QUOTE_UNAVAILABLE, detail=f"pool registry: {error}")
-        of_venue = [pool for pool in state.pools if _is_of(pool, venue)]
         quotes = [result.report() for result in results if isinstance(result, QuotedPool)]
         return VenueQuotes(
             venue=venue,
@@ -156,7 +160,7 @@ class Quoter:
                 return result
             if not isinstance(result, MissingAccounts):
                 raise result
-            state = await self._pools.read_further(pair, result.keys)
+            state = await self._pools.read_further(pair, {address: result.keys})
         raise Unsupported("walk_too_long", f"{address} asks for ever more accounts")
 
 
@@ -180,10 +184,6 @@ class QuoteActivities:
     async def compare_quotes(self, request: QuoteRequest) -> tuple[VenueQuotes, ...]:
         """Quote every pool of both venues at one slot, for a comparison without an order."""
         return tuple([await self._quoter.venue(venue, request) for venue in VENUES])
-
-
-def _is_of(state: PoolState, venue: str) -> bool:
-    return state.ref.kind.venue == venue
 
 
 def _refusal(state: PoolState, error: VenueError) -> PoolRefusal:
