@@ -115,6 +115,8 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
 
 async def _connect(stop: asyncio.Event) -> Client | None:
     config = ClientConfig.load_client_connect_config()
+    # Where Temporal's own tools look when nothing is configured.
+    config.setdefault("target_host", "127.0.0.1:7233")
     while not stop.is_set():
         try:
             return await Client.connect(**config, plugins=[order_engine_plugin()])

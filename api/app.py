@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.routes import health, markets, orders, streams
@@ -34,7 +35,8 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
             app.state.services = services
             yield
 
-    app = FastAPI(
+    # The pages of /docs come from the package, not from a content network: the machine may be offline.
+    app = FastAPIOffline(
         title="Order execution engine",
         version="0.1.0",
         description="Swap orders for Solana DEXes: each accepted order ends, and trades at most once.",
