@@ -14,11 +14,12 @@ from activities.venues.meteora.dlmm_layout import bin_array_address
 from activities.venues.meteora.dlmm_pool import DlmmPool
 from activities.venues.meteora.dlmm_swap import Walk
 from activities.venues.pool import Mode, Swap
+from deploy.vectors.meteora_dlmm import MeteoraDlmm
+from tests.venues.dlmm_pools import ONE, pairs
 from tests.venues.dlmm_states import ADDRESS, CLOCK, BinSpec, PairSpec
 from tests.venues.recorded import recorded, scenario_of
-from tests.venues.test_dlmm import ADAPTER, pairs
 
-ONE = BinSpec(x=10**9, y=10**9)
+ADAPTER = MeteoraDlmm()
 U64_MAX = 2**64 - 1
 
 
