@@ -7,6 +7,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from tests.samples import order_terms
 from tests.workflows.conftest import Engine, RunEngine, Started
+from tests.workflows.histories import happened
 from tests.workflows.scripted import EXPIRED, Answer, Script, ScriptedActivities, landed, pays, reverted, unreadable
 from workflows.domain.attempt import SwapOutcome
 from workflows.domain.errors import ErrorCode
@@ -20,13 +21,6 @@ P, R, B, S = Status.PENDING, Status.ROUTING, Status.BUILDING, Status.SUBMITTED
 
 def told(activities: ScriptedActivities, order_id: str) -> list[Status]:
     return [event.status for event in activities.order(order_id).log]
-
-
-async def happened(handle: Started, event: str) -> None:
-    """Return once the order's history has an event of this kind."""
-    async for known in handle.fetch_history_events(wait_new_event=True):
-        if known.WhichOneof("attributes") == f"{event}_event_attributes":
-            return
 
 
 async def test_an_order_is_canceled_before_it_started(skipping_server: WorkflowEnvironment) -> None:

@@ -1,0 +1,95 @@
+"""Record the histories again after a meant change of a workflow: `python -m tests.replay.record`.
+
+Each scenario is run by a real worker on a development server; its history goes to `histories/<scenario>.json`.
+A change that must not disturb orders in flight needs `workflow.patched` and keeps the old histories beside new ones.
+"""
+
+import asyncio
+import json
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowHistory
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from deploy.local.temporal import DYNAMIC_CONFIG
+from tests.replay.scenarios import SCENARIOS, Scenario
+from tests.samples import order_event, order_terms
+from tests.workflows.scripted import ScriptedActivities
+from workflows import names
+from workflows.domain.ids import workflow_id
+from workflows.domain.lifecycle import Status
+from workflows.order import OrderWorkflow
+from workflows.plugin import order_engine_plugin
+
+HISTORIES = Path(__file__).parent / "histories"
+
+# Recorded instead of the process and host that did it.
+_IDENTITY = "recorder"
+
+
+async def record(client: Client, scenario: Scenario) -> WorkflowHistory:
+    """Run the scenario once; returns the order's history."""
+    terms, activities = order_terms(), ScriptedActivities(scenario.script)
+    if leftovers := scenario.leftovers(terms):
+        first = (order_event(1, Status.PENDING), order_event(2, Status.ROUTING))
+        await activities.store.create_order(terms, (*first, *leftovers))
+    handle = await client.start_workflow(
+        OrderWorkflow.run,
+        terms,
+        id=workflow_id(terms.order_id),
+        task_queue=names.TASK_QUEUE,
+        task_timeout=names.WORKFLOW_TASK_TIMEOUT,
+    )
+    if scenario.canceled_at_start:
+        await handle.cancel()
+    worker = Worker(
+        client,
+        task_queue=names.TASK_QUEUE,
+        workflows=[OrderWorkflow],
+        activities=activities.all(),
+        identity=_IDENTITY,
+        # A queue named after a worker would name its host.
+        max_cached_workflows=0,
+    )
+    async with worker:
+        await scenario.happening(activities, handle)
+        result = await handle.result()
+    if (result.status, result.reason) != (scenario.status, scenario.reason):
+        raise SystemExit(f"the order should have ended {scenario.status} ({scenario.reason}), it is {result}")
+    return await handle.fetch_history()
+
+
+def write(name: str, history: WorkflowHistory) -> None:
+    """One event a line, so that a change can be read."""
+    events: Sequence[object] = history.to_json_dict()["events"]
+    lines = ",\n".join(json.dumps(event, separators=(",", ":"), sort_keys=True) for event in events)
+    (HISTORIES / f"{name}.json").write_text(f'{{"events":[\n{lines}\n]}}\n')
+
+
+async def main(wanted: Sequence[str]) -> None:
+    """Record the named scenarios, or all of them and nothing else."""
+    HISTORIES.mkdir(exist_ok=True)
+    if not wanted:
+        for stale in HISTORIES.glob("*.json"):
+            stale.unlink()
+    extra = [part for item in DYNAMIC_CONFIG.items() for part in ("--dynamic-config-value", "=".join(item))]
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
+        dev_server_extra_args=extra,
+        dev_server_log_level="error",
+        search_attributes=names.SEARCH_ATTRIBUTES,
+        identity=_IDENTITY,
+        plugins=[order_engine_plugin()],
+    ) as environment:
+        for name in wanted or SCENARIOS:
+            write(name, await record(environment.client, SCENARIOS[name]))
+    # The SDK's threads hand over their last results; an interpreter that ends under them aborts.
+    await asyncio.sleep(0.2)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

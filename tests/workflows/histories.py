@@ -1,0 +1,12 @@
+"""Waiting for what a workflow's history tells."""
+
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+
+
+async def happened(handle: WorkflowHandle[Any, Any], event: str) -> None:
+    """Return once the history has an event of this kind, such as `timer_started`."""
+    async for known in handle.fetch_history_events(wait_new_event=True):
+        if known.WhichOneof("attributes") == f"{event}_event_attributes":
+            return
