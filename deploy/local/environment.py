@@ -8,12 +8,14 @@ from deploy.local.settings import StackSettings
 
 
 def solana_rpc_url(settings: StackSettings) -> str:
+    """The node that the engine talks to: the given one, or the stack's own localnet."""
     if settings.solana_rpc_url is not None:
         return settings.solana_rpc_url.get_secret_value()
     return f"http://127.0.0.1:{settings.localnet_port}"
 
 
 def temporal_address(settings: StackSettings) -> str:
+    """host:port of the given Temporal server, or of the stack's own."""
     return settings.temporal_address or f"127.0.0.1:{settings.temporal_port}"
 
 

@@ -21,6 +21,7 @@ async def postgres(url: str) -> None:
 
 
 async def redis(url: str) -> None:
+    """Return when the server answers a ping; raises what its client raises."""
     from redis.asyncio import Redis
 
     client = Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
@@ -75,6 +76,7 @@ async def solana_rpc(url: str) -> None:
 
 
 async def http(url: str) -> None:
+    """Return when the address answers with success; raises httpx.HTTPError."""
     import httpx
 
     async with httpx.AsyncClient(timeout=5) as client:

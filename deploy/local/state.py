@@ -80,6 +80,7 @@ def read(data_dir: Path) -> StackState | None:
 
 
 def remove(data_dir: Path) -> None:
+    """Forget the stack of the data directory; nothing happens where none is recorded."""
     (data_dir / FILE_NAME).unlink(missing_ok=True)
     for leftover in data_dir.glob(f".{FILE_NAME}.*"):
         leftover.unlink(missing_ok=True)
