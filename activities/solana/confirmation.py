@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from solders.signature import Signature
 from solders.transaction_status import TransactionErrorType
 
-from activities.solana.rpc import MAX_STATUSES, ChainUnavailable, SignatureStatus, SolanaRpc
+from activities.solana.rpc import MAX_STATUSES, BlockPosition, ChainUnavailable, SignatureStatus, SolanaRpc
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +69,18 @@ class Confirmations:
         for the same signature, in any worker, any number of times, is safe: the bytes are the same.
         """
         entry = self._in_flight.get(signature)
+        is_new = entry is None
         if entry is None:
             settled: asyncio.Future[Landed | Expired] = asyncio.get_running_loop().create_future()
             entry = _InFlight(signature, transaction, last_valid_block_height, on_executed, settled)
             self._in_flight[signature] = entry
-            await self._send(entry)
-            if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._run())
+        # Counted before anything is awaited: whoever is cancelled first must not take the entry from the others.
         entry.waiting += 1
         try:
+            if is_new:
+                await self._send(entry)
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._run())
             return await asyncio.shield(entry.settled)
         finally:
             entry.waiting -= 1
@@ -116,10 +119,10 @@ class Confirmations:
                 self._take(entry, status)
         if not unknown:
             return
-        height = await self._rpc.finalized_block_height()
-        overdue = [entry for entry in unknown if height > entry.last_valid_block_height]
+        finalized = await self._rpc.finalized()
+        overdue = [entry for entry in unknown if finalized.height > entry.last_valid_block_height]
         if overdue:
-            await self._prove_expired(overdue, height)
+            await self._prove_expired(overdue, finalized)
         for entry in unknown:
             if entry not in overdue:
                 await self._resend(entry, statuses.slot)
@@ -130,16 +133,15 @@ class Confirmations:
         if status.confirmed:
             _settle(entry, Landed(status.slot, status.error))
 
-    async def _prove_expired(self, overdue: list[_InFlight], height: int) -> None:
-        """`height` was finalized before this began, so an answer as of the finalized slot or later covers it."""
-        slot = await self._rpc.finalized_slot()
+    async def _prove_expired(self, overdue: list[_InFlight], finalized: BlockPosition) -> None:
+        """Nothing of them can land after the finalized block; an answer as of its slot or later covers all before."""
         statuses = await self._rpc.statuses((entry.signature for entry in overdue), search_history=True)
-        if statuses.slot < slot:
-            log.warning("expiry: the node answers as of slot %d, behind slot %d: no proof", statuses.slot, slot)
+        if statuses.slot < finalized.slot:
+            log.warning("expiry: a node answers as of slot %d, behind %d: no proof", statuses.slot, finalized.slot)
             return
         for entry, status in zip(overdue, statuses.values, strict=True):
             if status is None:
-                _settle(entry, Expired(height))
+                _settle(entry, Expired(finalized.height))
             else:
                 self._take(entry, status)
 

@@ -41,6 +41,14 @@ class Blockhash:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockPosition:
+    """A block's slot, and its height: the number of blocks before it."""
+
+    slot: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class SignatureStatus:
     """What a node knows of a signature: its slot, its error if it failed, and whether it can still vanish."""
 
@@ -104,15 +112,13 @@ class SolanaRpc:
         value = (await _ask(self._client.get_latest_blockhash(Confirmed))).value
         return Blockhash(value.blockhash, value.last_valid_block_height)
 
-    async def finalized_block_height(self) -> int:
-        """Height of the last block that no fork can undo."""
-        answer = await _ask(self._client.get_block_height(Finalized))
-        return int(answer.value)
-
-    async def finalized_slot(self) -> int:
-        """Slot of the last block that no fork can undo."""
-        answer = await _ask(self._client.get_slot(Finalized))
-        return int(answer.value)
+    async def finalized(self) -> BlockPosition:
+        """The last block that no fork can undo."""
+        # One answer of one node: behind a load balancer, slot and height asked for apart may come from two.
+        value = (await _ask(self._client.get_epoch_info(Finalized))).value
+        if value.block_height is None:
+            raise ChainUnavailable("the node does not tell the block height")
+        return BlockPosition(int(value.absolute_slot), int(value.block_height))
 
     async def processed_slot(self) -> int:
         """Slot of the newest block that the node works on."""
