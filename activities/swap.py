@@ -120,8 +120,9 @@ class SwapActivities:
 
 async def _beat() -> None:
     while True:
-        activity.heartbeat()
+        # The start counts as the first sign of life: a swap that lands at once needs no other.
         await asyncio.sleep(_HEARTBEAT_SECONDS)
+        activity.heartbeat()
 
 
 def _programs(transaction: bytes) -> list[Pubkey]:
