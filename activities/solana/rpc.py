@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from solana.exceptions import SolanaRpcException
-from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
 from solana.rpc.core import RPCException
 from solana.rpc.models import DataSliceOpts, MemcmpOpts, TxOpts
@@ -19,6 +18,7 @@ from solders.transaction_status import (
     TransactionErrorType,
 )
 
+from activities.solana.transport import solana_client
 from activities.venues.pool import Account, AccountFilter
 
 # `getMultipleAccounts` and `getSignatureStatuses` refuse more (Solana RPC documentation).
@@ -78,7 +78,7 @@ class SolanaRpc:
     """One RPC endpoint. Every method raises ChainUnavailable when there is no usable answer."""
 
     def __init__(self, url: str) -> None:
-        self._client = AsyncClient(url, commitment=Confirmed, timeout=_REQUEST_TIMEOUT_SECONDS)
+        self._client = solana_client(url, Confirmed, _REQUEST_TIMEOUT_SECONDS)
 
     async def close(self) -> None:
         """Close the connections."""
