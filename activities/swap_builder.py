@@ -63,6 +63,8 @@ class SwapBuilder:
             raise EngineError(ErrorCode.POOL_UNAVAILABLE, f"the chosen pool no longer quotes: {error}") from error
         except ChainUnavailable as error:
             raise EngineError(ErrorCode.CHAIN_UNAVAILABLE, str(error)) from error
+        except ConnectionError as error:
+            raise EngineError(ErrorCode.QUOTE_UNAVAILABLE, f"pool registry: {error}") from error
 
     async def fits(self, terms: OrderTerms, parts: Sequence[QuotedPool]) -> bool:
         """Whether swaps of all parts fit one transaction, by size and compute units; raises EngineError."""
