@@ -56,7 +56,7 @@ class WorkerSettings(PoolSettings):
         default=200, ge=1, le=10_000, description="Pool states and blockhashes are shared by orders for this long."
     )
     status_poll_ms: int = Field(
-        default=50, ge=5, le=10_000, description="Pause between two questions for the outcome of sent transactions."
+        default=200, ge=5, le=10_000, description="Pause between two questions for the outcome of sent transactions."
     )
     compute_unit_price: int = Field(
         default=1_000, ge=0, le=10_000_000_000, description="Priority fee, micro-lamports per compute unit."

@@ -54,6 +54,8 @@ def engine_environment(settings: StackSettings) -> dict[str, str]:
             "ORDER_ENGINE_LOCALNET_DATA_DIR": str(localnet),
             "ORDER_ENGINE_LOCALNET_PORT": str(settings.localnet_port),
             "ORDER_ENGINE_LOCALNET_SLOT_MS": str(settings.localnet_slot_ms),
+            # The node is our own: it may be asked more often than one that limits its users.
+            "ORDER_ENGINE_STATUS_POLL_MS": os.environ.get("ORDER_ENGINE_STATUS_POLL_MS", "20"),
         }
         if settings.localnet_genesis is not None:
             genesis = str(settings.localnet_genesis)
