@@ -6,7 +6,6 @@ the history before it starts, and a new attempt begins only after the outcome `r
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -17,11 +16,11 @@ from temporalio.workflow import ActivityCancellationType
 
 from workflows import names, steps
 from workflows.domain import lifecycle
-from workflows.domain.attempt import OutcomeKind, SwapOutcome
+from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.errors import ErrorCode, error_code
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import Fill, OrderEvent, OrderTerms
-from workflows.domain.retry import next_attempt_after
+from workflows.domain.retry import Failure, next_attempt_after
 from workflows.domain.routing import Decision, VenueQuotes, recorded
 from workflows.messages import (
     ChooseRoute,
@@ -33,6 +32,9 @@ from workflows.messages import (
     PrepareSwap,
     PublishStatus,
     QuoteRequest,
+    SettleSwap,
+    SwapExecuted,
+    SwapSettled,
 )
 from workflows.story import tell
 
@@ -49,20 +51,23 @@ _PREPARE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maxim
 _SEND_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2))
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why an attempt ended without a trade."""
-
-    reason: ErrorCode
-    detail: str
-
-
 class CancelHonored(Exception):
     """A cancellation was asked for, and the order is where nothing can trade any more."""
 
 
 class AlreadyEnded(Exception):
     """A try that crashed before its history was written had already recorded the order's end; it stands."""
+
+
+class SubmittedBefore(Exception):
+    """The log holds a signature that this history does not: a reset, or a lost server, took its history away.
+
+    It may have been broadcast, so that its outcome comes before everything else.
+    """
+
+    def __init__(self, event: OrderEvent) -> None:
+        super().__init__(event.signature)
+        self.event = event
 
 
 @workflow.defn
@@ -80,6 +85,7 @@ class OrderWorkflow:
         self._decision: Decision | None = None
         self._prepared: PreparedSwap | None = None
         self._reason: ErrorCode | None = None
+        self._signature: str | None = None
         self._fill: Fill | None = None
         self._updated_at = workflow.now()
         self._cancel_requested = False
@@ -119,17 +125,28 @@ class OrderWorkflow:
             order_id=terms.order_id,
             status=self._status,
             reason=self._reason,
-            signature=self._prepared.swap.signature if self._prepared else None,
+            signature=self._signature,
             fill=self._fill,
         )
 
     async def _live(self) -> None:
         await self._accept()
+        failure: Failure | None = None
         with contextlib.suppress(AlreadyEnded):
-            try:
-                await self._trade()
-            except CancelHonored:
-                await self._publish(Status.CANCELED)
+            while True:
+                try:
+                    await self._trade_or_cancel(failure)
+                    return
+                except SubmittedBefore as before:
+                    failure = await self._settle(before.event)
+                    if failure is None:
+                        return
+
+    async def _trade_or_cancel(self, failure: Failure | None) -> None:
+        try:
+            await self._trade(failure)
+        except CancelHonored:
+            await self._publish(Status.CANCELED)
 
     async def _accept(self) -> None:
         self._enter("persist order")
@@ -145,9 +162,10 @@ class OrderWorkflow:
         self._apply(pending)
         self._apply(routing)
 
-    async def _trade(self) -> None:
+    async def _trade(self, failure: Failure | None) -> None:
+        """Try until the order has traded or may not be tried again; after `failure` when one try is over."""
         while True:
-            failure = await self._try_once()
+            failure = failure or await self._try_once()
             if failure is None:
                 return
             self._honor_cancel()
@@ -160,6 +178,7 @@ class OrderWorkflow:
                 await self._wait(pause, failure)
             self._attempt += 1
             await self._publish(Status.ROUTING, **facts)
+            failure = None
 
     async def _wait(self, pause: timedelta, failure: Failure) -> None:
         self._enter(f"waiting before attempt {self._attempt + 1}")
@@ -187,10 +206,18 @@ class OrderWorkflow:
         outcome = await self._execute(prepared)
         if outcome is None:
             return Failure(self._reason or ErrorCode.CHAIN_UNAVAILABLE, "an earlier try of this step stands")
+        return await self._conclude(prepared.swap, outcome)
+
+    async def _settle(self, submitted: OrderEvent) -> Failure | None:
+        """Find out what became of the signature of an event; None when it traded, else why it did not, proven."""
+        self._enter("settle earlier swap")
+        request = SettleSwap(terms=self._terms, event=submitted)
+        settled: SwapSettled = await self._send(steps.settle_swap, request, submitted)
+        return await self._conclude(settled.swap, settled.outcome)
+
+    async def _conclude(self, swap: SwapAttempt, outcome: SwapOutcome) -> Failure | None:
         if outcome.kind is not OutcomeKind.LANDED:
             return Failure(outcome.reason or ErrorCode.SWAP_REVERTED, outcome.detail)
-        swap = prepared.swap
-        self._fill = outcome.fill
         await self._publish(
             Status.CONFIRMED,
             venue=swap.venue,
@@ -259,22 +286,27 @@ class OrderWorkflow:
         """
         self._enter("execute swap")
         swap = prepared.swap
-        before = self._status, self._seq
+        before = self._status, self._seq, self._signature
         event = self._event(Status.SUBMITTED, venue=swap.venue, signature=swap.signature)
         self._apply(event)
-        executed = await workflow.execute_activity(
-            steps.execute_swap,
-            ExecuteSwap(terms=self._terms, swap=swap, event=event),
+        request = ExecuteSwap(terms=self._terms, swap=swap, event=event)
+        executed: SwapExecuted = await self._send(steps.execute_swap, request, event)
+        if executed.outcome is None:
+            self._status, self._seq, self._signature = before
+            self._take_up(executed.event, Status.SUBMITTED)
+        return executed.outcome
+
+    async def _send(self, step: Any, request: ExecuteSwap | SettleSwap, submitted: OrderEvent) -> Any:
+        """Run a step that broadcasts for as long as the proof of its outcome takes."""
+        return await workflow.execute_activity(
+            step,
+            request,
             start_to_close_timeout=names.SEND_TIMEOUT,
             heartbeat_timeout=names.HEARTBEAT_TIMEOUT,
             retry_policy=_SEND_RETRY,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=f"attempt {self._attempt}: {swap.signature}",
+            summary=f"attempt {submitted.attempt}: {submitted.signature}",
         )
-        if executed.outcome is None:
-            self._status, self._seq = before
-            self._take_up(executed.event, Status.SUBMITTED)
-        return executed.outcome
 
     async def _publish(self, status: Status, **facts: Any) -> None:
         """Record an event. An event that a crashed try had already stored under the same seq is taken up first."""
@@ -295,8 +327,13 @@ class OrderWorkflow:
         return OrderEvent(seq=seq or self._seq + 1, status=status, at=workflow.now(), attempt=self._attempt, **facts)
 
     def _take_up(self, stands: OrderEvent, wanted: Status) -> bool:
-        """Go on from the event that stands; whether it is the wanted one. Raises AlreadyEnded on another's end."""
+        """Go on from the event that stands; whether it is the wanted one.
+
+        Raises AlreadyEnded on another's end and SubmittedBefore on another's signature.
+        """
         self._apply(stands)
+        if stands.status is Status.SUBMITTED:
+            raise SubmittedBefore(stands)
         if stands.status is wanted:
             return True
         if lifecycle.is_terminal(stands.status):
@@ -306,6 +343,9 @@ class OrderWorkflow:
     def _apply(self, event: OrderEvent) -> None:
         lifecycle.check(self._status, event.status)
         self._status, self._seq, self._reason = event.status, event.seq, event.reason
+        # An attempt's number names its swap: one that the log has used is never used again.
+        self._attempt = max(self._attempt, event.attempt)
+        self._signature, self._fill = event.signature or self._signature, event.fill or self._fill
         self._updated_at = event.at
         workflow.set_current_details(tell(self.state()))
 

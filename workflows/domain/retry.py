@@ -1,6 +1,7 @@
 """When an order is tried again, and how long it waits before. Pure."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from workflows.domain.errors import ErrorCode, may_retry
 
@@ -10,6 +11,13 @@ _LONGEST_PAUSE = timedelta(seconds=5)
 
 # What these say about the market is already answered by quoting anew: waiting would only let the price move.
 _AT_ONCE = frozenset({ErrorCode.SLIPPAGE_EXCEEDED, ErrorCode.BLOCKHASH_EXPIRED, ErrorCode.SWAP_REVERTED})
+
+
+class Failure(NamedTuple):
+    """Why an attempt ended without a trade."""
+
+    reason: ErrorCode
+    detail: str
 
 
 def next_attempt_after(attempt: int, max_attempts: int, reason: ErrorCode) -> timedelta | None:
