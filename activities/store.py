@@ -30,6 +30,9 @@ class OrderStore(Protocol):
         and must not be sent.
         """
 
+    async def recorded_swap(self, order_id: str, signature: str) -> tuple[SwapAttempt, SwapOutcome | None]:
+        """A swap that `record_attempt` stored, and its outcome once there is one."""
+
     async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
         """Store what became of the swap; the first outcome stands."""
 

@@ -22,7 +22,7 @@ from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import memo
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import Fill, OrderTerms
-from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SwapExecuted
+from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SettleSwap, SwapExecuted, SwapSettled
 
 log = logging.getLogger(__name__)
 
@@ -68,20 +68,31 @@ class SwapActivities:
     async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
         """Record the attempt, relay its event, send the signed bytes until the chain's answer is proven."""
         swap, terms = request.swap, request.terms
-        purpose = memo(swap.order_id, swap.attempt)
         stands = await self._store.record_attempt(swap, request.event)
         if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
-            self._in_flight.remove(purpose)
+            self._in_flight.remove(memo(swap.order_id, swap.attempt))
             return SwapExecuted(event=stands, outcome=None)
         await self._relay.publish(terms.order_id, terms.account, (stands,))
+        return SwapExecuted(event=stands, outcome=await self._follow(terms, swap))
+
+    @activity.defn
+    async def settle_swap(self, request: SettleSwap) -> SwapSettled:
+        """Send a swap's recorded bytes, signed by a try whose history is lost, until the chain's answer is proven."""
+        signature = request.event.signature
+        assert signature is not None
+        swap, outcome = await self._store.recorded_swap(request.terms.order_id, signature)
+        return SwapSettled(swap=swap, outcome=outcome or await self._follow(request.terms, swap))
+
+    async def _follow(self, terms: OrderTerms, swap: SwapAttempt) -> SwapOutcome:
+        """Send the bytes until their outcome is known, and record it."""
         heartbeat = asyncio.create_task(_beat())
         try:
             outcome = await self._outcome(terms, swap)
         finally:
             heartbeat.cancel()
         await self._store.settle_attempt(swap, outcome)
-        self._in_flight.remove(purpose)
-        return SwapExecuted(event=stands, outcome=outcome)
+        self._in_flight.remove(memo(swap.order_id, swap.attempt))
+        return outcome
 
     async def _outcome(self, terms: OrderTerms, swap: SwapAttempt) -> SwapOutcome:
         transaction = base64.b64decode(swap.transaction)

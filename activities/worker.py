@@ -82,6 +82,7 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
             route.choose_route,
             swap.prepare_swap,
             swap.execute_swap,
+            swap.settle_swap,
             publish.publish_status,
             refresh.refresh_pools,
         )

@@ -21,12 +21,11 @@ class SwapConflict(Exception):
 
 
 class SwapUnknown(LookupError):
-    """An outcome for a signature that was never recorded."""
+    """A signature that was never recorded."""
 
-    def __init__(self, order_id: str, attempt: int, signature: str) -> None:
-        super().__init__(f"order {order_id}, attempt {attempt}: signature {signature} is not recorded")
+    def __init__(self, order_id: str, signature: str) -> None:
+        super().__init__(f"order {order_id}: signature {signature} is not recorded")
         self.order_id = order_id
-        self.attempt = attempt
         self.signature = signature
 
 

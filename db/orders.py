@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from db.database import Database
 from db.errors import OrderUnknown, SwapConflict, SwapUnknown
 from db.models import values
-from db.rows import order_event
+from db.rows import attempt_view, order_event
 from workflows.domain.attempt import SwapAttempt, SwapOutcome
 from workflows.domain.lifecycle import TERMINAL
 from workflows.domain.order import OrderEvent, OrderTerms
@@ -117,6 +117,8 @@ _STANDING = text(f"""
 SELECT {_EVENT_FIELDS} FROM order_events WHERE order_id = :order_id AND seq <= :seq ORDER BY seq DESC LIMIT 1
 """)
 
+_RECORDED = text("SELECT * FROM swap_attempts WHERE order_id = :order_id AND signature = :signature")
+
 _SETTLE = text("""
 WITH settled AS (
     UPDATE swap_attempts
@@ -174,6 +176,14 @@ class OrderRepository:
             raise OrderUnknown(order_id)
         return order_event(rows[0])
 
+    async def recorded_swap(self, order_id: str, signature: str) -> tuple[SwapAttempt, SwapOutcome | None]:
+        """A swap that `record_attempt` stored, and its outcome once there is one. Raises SwapUnknown."""
+        rows = await self._database.fetch(_RECORDED, {"order_id": UUID(order_id), "signature": signature})
+        if not rows:
+            raise SwapUnknown(order_id, signature)
+        found = attempt_view(rows[0])
+        return found.swap, found.outcome
+
     async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
         """Store what became of the swap; the first outcome stands. Raises SwapUnknown."""
         (row,) = await self._database.fetch(
@@ -190,7 +200,7 @@ class OrderRepository:
             },
         )
         if not row.swaps:
-            raise SwapUnknown(swap.order_id, swap.attempt, swap.signature)
+            raise SwapUnknown(swap.order_id, swap.signature)
 
 
 def _json(model: BaseModel) -> str:

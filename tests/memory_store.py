@@ -73,13 +73,20 @@ class MemoryStore:
         order.swaps.append(StoredSwap(swap))
         return event
 
+    async def recorded_swap(self, order_id: str, signature: str) -> tuple[SwapAttempt, SwapOutcome | None]:
+        """A recorded swap and its outcome once there is one."""
+        for known in self._order(order_id).swaps:
+            if known.swap.signature == signature:
+                return known.swap, known.outcome
+        raise SwapUnknown(order_id, signature)
+
     async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
         """Store the outcome unless there is one."""
         for known in self._order(swap.order_id).swaps:
             if known.swap.signature == swap.signature:
                 known.outcome = known.outcome or outcome
                 return
-        raise SwapUnknown(swap.order_id, swap.attempt, swap.signature)
+        raise SwapUnknown(swap.order_id, swap.signature)
 
     def _order(self, order_id: str) -> StoredOrder:
         if order_id not in self.orders:

@@ -117,6 +117,24 @@ class SwapExecuted(BaseModel):
     outcome: SwapOutcome | None
 
 
+class SettleSwap(BaseModel):
+    """Find out what became of the swap whose signature `event` (status `submitted`) of the log names."""
+
+    model_config = _Frozen
+
+    terms: OrderTerms
+    event: OrderEvent
+
+
+class SwapSettled(BaseModel):
+    """A swap that was recorded before, and what became of it."""
+
+    model_config = _Frozen
+
+    swap: SwapAttempt
+    outcome: SwapOutcome
+
+
 class OrderState(BaseModel):
     """The live view of an order that the workflow's `state` query answers."""
 
@@ -137,7 +155,7 @@ class OrderState(BaseModel):
 
 
 class OrderResult(BaseModel):
-    """How the order ended."""
+    """How the order ended; `signature` is that of the last swap that was handed to the sender."""
 
     model_config = _Frozen
 

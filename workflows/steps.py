@@ -13,7 +13,9 @@ from workflows.messages import (
     PrepareSwap,
     PublishStatus,
     QuoteRequest,
+    SettleSwap,
     SwapExecuted,
+    SwapSettled,
 )
 
 
@@ -62,6 +64,12 @@ async def prepare_swap(request: PrepareSwap) -> PreparedSwap:
 @activity.defn
 async def execute_swap(request: ExecuteSwap) -> SwapExecuted:
     """Record the attempt, relay its event, send the signed bytes until the chain's answer is proven."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def settle_swap(request: SettleSwap) -> SwapSettled:
+    """Send a swap's recorded bytes, signed by a try whose history is lost, until the chain's answer is proven."""
     raise NotImplementedError
 
 

@@ -29,7 +29,15 @@ from workflows.domain.money import Token
 from workflows.domain.order import OrderTerms
 from workflows.domain.pools import RegisteredPool
 from workflows.domain.routing import Route
-from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, QuoteRequest, SwapExecuted
+from workflows.messages import (
+    ExecuteSwap,
+    PreparedSwap,
+    PrepareSwap,
+    QuoteRequest,
+    SettleSwap,
+    SwapExecuted,
+    SwapSettled,
+)
 
 FEES = Fees(compute_unit_price=1_000, margin_percent=15)
 
@@ -124,6 +132,12 @@ class Desk:
         event = order_event(seq, Status.SUBMITTED, attempt=swap.attempt, signature=swap.signature)
         request = ExecuteSwap(terms=terms, swap=swap, event=event)
         return await ActivityEnvironment().run((worker or self.worker).swap.execute_swap, request)
+
+    async def settle(self, terms: OrderTerms, swap: SwapAttempt) -> SwapSettled:
+        """Find out what became of a swap that another history of the order had recorded."""
+        event = order_event(4, Status.SUBMITTED, attempt=swap.attempt, signature=swap.signature)
+        request = SettleSwap(terms=terms, event=event)
+        return await ActivityEnvironment().run(self.worker.swap.settle_swap, request)
 
     async def outcome(self, terms: OrderTerms, swap: SwapAttempt) -> SwapOutcome:
         """What became of the swap, which nothing stood in the way of."""

@@ -271,6 +271,22 @@ class TestCrashes:
         (stored,) = desk.store.orders[terms.order_id].swaps
         assert stored.outcome == first.outcome
 
+    @pytest.mark.parametrize("was_sent", [False, True], ids=["never sent", "sent"])
+    async def test_a_recorded_swap_is_settled_from_its_record_alone(self, desk: Desk, was_sent: bool) -> None:
+        terms, swap = await prepared(desk)
+        await desk.store.record_attempt(swap, order_event(4, Status.SUBMITTED, signature=swap.signature))
+        if was_sent:
+            await desk.worker.rpc.send(bytes(transaction_of(swap)))
+            await desk.chain.rpc("localnet_warpSlots", 3)
+        await desk.restart()
+        settled = await desk.settle(terms, swap)
+        assert settled.swap == swap
+        assert settled.outcome.fill is not None
+        assert settled.outcome.fill.amount_out == swap.quoted_out
+        # A recorded outcome needs no node.
+        await desk.chain.rpc("localnet_setFaults", [{"kind": "rate_limit", "methods": QUESTIONS}])
+        assert await desk.settle(terms, swap) == settled
+
     async def test_two_workers_with_the_same_bytes_trade_once(self, desk: Desk) -> None:
         terms, swap = await prepared(desk)
         wallet = Pubkey.from_string(swap.wallet_address)

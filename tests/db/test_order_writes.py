@@ -247,6 +247,22 @@ class TestSwaps:
             await orders.settle_attempt(swap.model_copy(update={"signature": "another"}), LANDED)
 
 
+class TestRecordedSwap:
+    async def test_a_swap_is_read_back_whole_with_its_outcome_once_there_is_one(self, orders, terms):
+        swap = swap_attempt(terms.order_id, amount_in=MAX_BASE_UNITS)
+        await orders.record_attempt(swap, order_event(3, Status.SUBMITTED))
+        assert await orders.recorded_swap(terms.order_id, swap.signature) == (swap, None)
+        await orders.settle_attempt(swap, LANDED)
+        assert await orders.recorded_swap(terms.order_id, swap.signature) == (swap, LANDED)
+
+    async def test_a_signature_that_the_order_never_had_is_an_error(self, orders, terms):
+        swap = swap_attempt(terms.order_id)
+        await orders.record_attempt(swap, order_event(3, Status.SUBMITTED))
+        for order_id, signature in ((terms.order_id, "another"), (order_terms().order_id, swap.signature)):
+            with pytest.raises(SwapUnknown):
+                await orders.recorded_swap(order_id, signature)
+
+
 class TestGuards:
     """What the tables refuse whatever code runs."""
 

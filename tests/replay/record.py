@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 
 from deploy.local.temporal import DYNAMIC_CONFIG
 from tests.replay.scenarios import SCENARIOS, Scenario
-from tests.samples import order_event, order_terms
+from tests.samples import first_events, order_terms, swap_attempt
 from tests.workflows.scripted import ScriptedActivities
 from workflows import names
 from workflows.domain.ids import workflow_id
@@ -36,8 +36,13 @@ async def record(client: Client, scenario: Scenario) -> WorkflowHistory:
     """Run the scenario once; returns the order's history."""
     terms, activities = order_terms(), ScriptedActivities(scenario.script)
     if leftovers := scenario.leftovers(terms):
-        first = (order_event(1, Status.PENDING), order_event(2, Status.ROUTING))
-        await activities.store.create_order(terms, (*first, *leftovers))
+        await activities.store.create_order(terms, first_events())
+    for event in leftovers:
+        if event.status is Status.SUBMITTED:
+            swap = swap_attempt(terms.order_id, event.attempt, signature=event.signature)
+            await activities.store.record_attempt(swap, event)
+        else:
+            await activities.store.append_event(terms.order_id, event)
     handle = await client.start_workflow(
         OrderWorkflow.run,
         terms,

@@ -72,6 +72,11 @@ def ended(terms: OrderTerms) -> list[OrderEvent]:
     return [*decided(terms), order_event(4, Status.FAILED, reason=ErrorCode.INSUFFICIENT_FUNDS)]
 
 
+def submitted(terms: OrderTerms) -> list[OrderEvent]:
+    """A history that was lost had handed a signature to the sender."""
+    return [*decided(terms), order_event(4, Status.SUBMITTED, signature=f"earlier signature of {terms.order_id}")]
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One way of an order and its end."""
@@ -111,5 +116,8 @@ SCENARIOS = {
     ),
     "decision_of_a_crashed_try": Scenario(Script(raydium=(pays(1),)), Status.CONFIRMED, leftovers=decided),
     "attempt_given_up_by_a_crashed_try": Scenario(Script(), Status.CONFIRMED, leftovers=given_up),
+    "signature_of_a_lost_history": Scenario(
+        Script(outcomes=(EXPIRED, landed())), Status.CONFIRMED, leftovers=submitted
+    ),
     "end_of_a_crashed_try": Scenario(Script(), Status.FAILED, ErrorCode.INSUFFICIENT_FUNDS, leftovers=ended),
 }

@@ -7,6 +7,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -53,6 +55,19 @@ class Engine:
                 task_queue=self._task_queue,
                 task_timeout=names.WORKFLOW_TASK_TIMEOUT,
             )
+
+    async def reset(self, order: Started) -> Started:
+        """Start the order again from its first task, as the button of the Web UI does."""
+        client = self._environment.client
+        request = ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=order.id),
+            reason="a test",
+            workflow_task_finish_event_id=4,
+            request_id=str(uuid4()),
+        )
+        answer = await client.workflow_service.reset_workflow_execution(request)
+        return client.get_workflow_handle_for(OrderWorkflow.run, order.id, run_id=answer.run_id)
 
     async def execute(self, terms: OrderTerms | None = None) -> OrderResult:
         """Run an order to its end."""

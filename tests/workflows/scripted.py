@@ -22,7 +22,16 @@ from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import Fill, OrderEvent
 from workflows.domain.routing import PoolQuote, PoolRefusal, VenueQuotes, choose, told
-from workflows.messages import ChooseRoute, ExecuteSwap, PreparedSwap, PrepareSwap, QuoteRequest, SwapExecuted
+from workflows.messages import (
+    ChooseRoute,
+    ExecuteSwap,
+    PreparedSwap,
+    PrepareSwap,
+    QuoteRequest,
+    SettleSwap,
+    SwapExecuted,
+    SwapSettled,
+)
 
 Item = TypeVar("Item")
 
@@ -179,6 +188,7 @@ class ScriptedActivities:
             self.choose_route,
             self.prepare_swap,
             self.execute_swap,
+            self.settle_swap,
         )
 
     def order(self, order_id: str) -> StoredOrder:
@@ -244,6 +254,16 @@ class ScriptedActivities:
         outcome = await self._send(request.swap)
         await self.store.settle_attempt(request.swap, outcome)
         return SwapExecuted(event=stands, outcome=outcome)
+
+    @activity.defn
+    async def settle_swap(self, request: SettleSwap) -> SwapSettled:
+        """Send the recorded bytes, and answer by the script."""
+        self.calls["settle_swap"] += 1
+        swap, outcome = await self.store.recorded_swap(request.terms.order_id, request.event.signature or "")
+        if outcome is None:
+            outcome = await self._send(swap)
+            await self.store.settle_attempt(swap, outcome)
+        return SwapSettled(swap=swap, outcome=outcome)
 
     async def _send(self, swap: SwapAttempt) -> SwapOutcome:
         self.chain.send(swap.order_id, swap.signature)

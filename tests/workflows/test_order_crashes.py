@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from tests.samples import order_event, order_terms
+from tests.samples import order_event, order_terms, swap_attempt
 from tests.workflows.conftest import Engine, RunEngine
-from tests.workflows.scripted import EXPIRED, Script, landed, pays, pool_quote, unreadable
+from tests.workflows.scripted import EXPIRED, Answer, Script, landed, pays, pool_quote, unreadable
 from workflows import names
+from workflows.domain.attempt import SwapAttempt
 from workflows.domain.errors import ErrorCode
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderEvent, OrderTerms
@@ -93,6 +94,116 @@ async def test_an_end_that_was_recorded_stays_the_end(engine: RunEngine, status:
     assert log[-1] == left[-1]
     assert (result.status, result.reason, result.fill) == (status, ErrorCode.INSUFFICIENT_FUNDS, None)
     assert running.activities.chain.sent[terms.order_id] == []
+
+
+def submitted(terms: OrderTerms, attempt: int = 1, **changes: Any) -> SwapAttempt:
+    """A swap that another history of the order signed."""
+    return swap_attempt(
+        terms.order_id, attempt, signature=f"earlier signature {attempt} of {terms.order_id}", **changes
+    )
+
+
+async def after_loss(running: Engine, terms: OrderTerms, *earlier: SwapAttempt) -> tuple[OrderResult, list[OrderEvent]]:
+    """Run an order from the start whose log tells of swaps that its history does not know."""
+    store, chain = running.activities.store, running.activities.chain
+    await store.create_order(terms, (order_event(1, P), order_event(2, R)))
+    for swap in earlier:
+        seq = len(running.activities.order(terms.order_id).log) + 1
+        if seq > 3:
+            await store.append_event(terms.order_id, order_event(seq, R, attempt=swap.attempt))
+            seq += 1
+        await store.append_event(terms.order_id, building(terms, seq, 290, swap.attempt))
+        sent = order_event(seq + 1, S, attempt=swap.attempt, venue=swap.venue, signature=swap.signature)
+        assert await store.record_attempt(swap, sent) == sent
+        chain.send(terms.order_id, swap.signature)
+        if swap is not earlier[-1]:
+            await store.settle_attempt(swap, chain.settle(swap.signature, EXPIRED))
+    result = await running.execute(terms)
+    log = running.activities.order(terms.order_id).log
+    assert [event.seq for event in log] == list(range(1, len(log) + 1))
+    return result, log
+
+
+class TestALostHistory:
+    """A reset from the Web UI, or a server that lost its state: the log holds a signature, the history does not."""
+
+    @pytest.mark.parametrize("quotes", [pays(290), unreadable()], ids=["would trade", "would give up"])
+    async def test_the_signature_in_the_log_is_settled_before_anything_is_signed(
+        self, engine: RunEngine, quotes: Answer
+    ) -> None:
+        terms = order_terms()
+        async with engine(Script(raydium=(quotes,), meteora=(quotes,), outcomes=(landed(289),))) as running:
+            result, log = await after_loss(running, terms, swap := submitted(terms))
+        assert [event.status for event in log] == [P, R, B, S, Status.CONFIRMED]
+        assert (result.status, result.signature) == (Status.CONFIRMED, swap.signature)
+        assert result.fill is not None
+        assert result.fill.amount_out == 289
+        assert running.activities.chain.sent[terms.order_id] == [swap.signature]
+
+    @pytest.mark.parametrize("quotes", [pays(290), unreadable()], ids=["would trade", "would give up"])
+    async def test_an_order_goes_on_after_the_proof_that_it_did_not_trade(
+        self, engine: RunEngine, quotes: Answer
+    ) -> None:
+        terms = order_terms()
+        async with engine(Script(raydium=(quotes, pays(290)), outcomes=(EXPIRED, landed()))) as running:
+            result, log = await after_loss(running, terms, swap := submitted(terms))
+        assert result.status is Status.CONFIRMED
+        assert [event.status for event in log] == [P, R, B, S, R, B, S, Status.CONFIRMED]
+        first, second = running.activities.chain.sent[terms.order_id]
+        assert (first, second) == (swap.signature, result.signature)
+        # Attempts that the log has used are not used again.
+        assert [known.swap.attempt for known in running.activities.order(terms.order_id).swaps] == [1, 2]
+
+    async def test_every_signature_of_the_log_is_settled_in_its_turn(self, engine: RunEngine) -> None:
+        terms = order_terms()
+        async with engine(Script(outcomes=(landed(),))) as running:
+            result, log = await after_loss(running, terms, submitted(terms), second := submitted(terms, 2))
+        assert (result.status, result.signature) == (Status.CONFIRMED, second.signature)
+        assert [event.status for event in log] == [P, R, B, S, R, B, S, Status.CONFIRMED]
+        assert running.activities.calls["settle_swap"] == 2
+
+    async def test_a_cancellation_waits_for_the_signature_in_the_log(
+        self, skipping_server: WorkflowEnvironment
+    ) -> None:
+        terms = order_terms()
+        running = Engine(skipping_server, Script(outcomes=(landed(),)))
+        store, swap = running.activities.store, submitted(terms)
+        await store.create_order(terms, (order_event(1, P), order_event(2, R), building(terms, 3, 290)))
+        await store.record_attempt(swap, order_event(4, S, signature=swap.signature))
+        running.activities.chain.send(terms.order_id, swap.signature)
+        handle = await running.start(terms)
+        await handle.cancel()
+        async with running.worker():
+            result = await handle.result()
+        assert (result.status, result.signature) == (Status.CONFIRMED, swap.signature)
+
+    async def test_a_cancellation_is_honored_once_the_signature_in_the_log_is_dead(
+        self, skipping_server: WorkflowEnvironment
+    ) -> None:
+        terms = order_terms()
+        running = Engine(skipping_server, Script(outcomes=(EXPIRED,)))
+        store, swap = running.activities.store, submitted(terms)
+        await store.create_order(terms, (order_event(1, P), order_event(2, R), building(terms, 3, 290)))
+        await store.record_attempt(swap, order_event(4, S, signature=swap.signature))
+        handle = await running.start(terms)
+        await handle.cancel()
+        async with running.worker():
+            result = await handle.result()
+        assert result.status is Status.CANCELED
+        assert [event.status for event in running.activities.order(terms.order_id).log] == [P, R, B, S, Status.CANCELED]
+
+    async def test_a_reset_order_trades_once(self, skipping_server: WorkflowEnvironment) -> None:
+        running = Engine(skipping_server, Script(outcomes=(landed(),)))
+        running.activities.may_settle.clear()
+        async with running.worker():
+            handle = await running.start()
+            await running.activities.executing.wait()
+            again = await running.reset(handle)
+            running.activities.may_settle.set()
+            result = await again.result()
+        assert result.status is Status.CONFIRMED
+        assert running.activities.chain.sent[result.order_id] == [result.signature]
+        assert running.activities.calls["prepare_swap"] == 2
 
 
 async def test_the_next_worker_goes_on_with_the_same_bytes(skipping_server: WorkflowEnvironment) -> None:

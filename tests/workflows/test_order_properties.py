@@ -30,7 +30,9 @@ from workflows.messages import (
     PrepareSwap,
     PublishStatus,
     QuoteRequest,
+    SettleSwap,
     SwapExecuted,
+    SwapSettled,
 )
 
 # Enough to lose a task, its repetition, and the repetition of another; each further one only repeats that.
@@ -145,6 +147,17 @@ class DrawnSteps:
         await self.store.settle_attempt(swap, outcome)
         return SwapExecuted(event=stands, outcome=outcome)
 
+    async def settle_swap(self, request: SettleSwap) -> SwapSettled:
+        signature = request.event.signature
+        assert signature is not None
+        swap, outcome = await self.store.recorded_swap(request.terms.order_id, signature)
+        if outcome is None:
+            self.chain.send(swap.order_id, signature)
+            self._die_perhaps("after sending")
+            outcome = self._outcome(signature)
+            await self.store.settle_attempt(swap, outcome)
+        return SwapSettled(swap=swap, outcome=outcome)
+
     def _outcome(self, signature: str) -> SwapOutcome:
         known = self.chain.outcomes.get(signature)
         if known is not None:
@@ -171,6 +184,7 @@ class DrawnSteps:
                 self.choose_route,
                 self.prepare_swap,
                 self.execute_swap,
+                self.settle_swap,
                 self.publish_status,
             )
         }
@@ -191,15 +205,19 @@ def _timed_out() -> FailureError:
 
 
 def _run(
-    monkeypatch: pytest.MonkeyPatch, history: History, steps: DrawnSteps, fate: DrawnFate, terms: OrderTerms
+    monkeypatch: pytest.MonkeyPatch, steps: DrawnSteps, fate: DrawnFate, terms: OrderTerms, loses: Callable[[], bool]
 ) -> OrderResult:
+    """Run the order with as many workers as it takes; `loses` says when the server has lost its history too."""
+    history = History()
     while True:
         runtime = Runtime(history, steps.all(), fate)
         monkeypatch.setattr(workflows.order, "workflow", runtime)
         try:
             return asyncio.run(runtime.run(terms))
         except Died:
-            note("the next worker takes over")
+            if loses():
+                note("the order starts again with nothing but the log")
+                history = History()
 
 
 def _holds(order: StoredOrder, chain: Chain, result: OrderResult) -> None:
@@ -230,6 +248,17 @@ def test_every_order_ends_once_and_trades_at_most_once(data: st.DataObject) -> N
     steps = DrawnSteps(data.draw, fate)
     terms = order_terms(max_attempts=data.draw(st.integers(1, 4)))
     with pytest.MonkeyPatch.context() as monkeypatch:
-        result = _run(monkeypatch, History(), steps, fate, terms)
+        result = _run(monkeypatch, steps, fate, terms, loses=lambda: False)
+    event(result.status)
+    _holds(steps.store.orders[terms.order_id], steps.chain, result)
+
+
+@given(st.data())
+def test_not_even_an_order_whose_history_is_lost_trades_twice(data: st.DataObject) -> None:
+    fate = DrawnFate(data.draw)
+    steps = DrawnSteps(data.draw, fate)
+    terms = order_terms(max_attempts=data.draw(st.integers(1, 4)))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        result = _run(monkeypatch, steps, fate, terms, loses=lambda: data.draw(st.booleans()))
     event(result.status)
     _holds(steps.store.orders[terms.order_id], steps.chain, result)
