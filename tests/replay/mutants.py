@@ -9,9 +9,10 @@ from workflows import names, steps
 from workflows.domain.attempt import SwapOutcome
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderTerms
+from workflows.domain.retry import Failure
 from workflows.domain.routing import VenueQuotes
 from workflows.messages import OrderResult, PersistOrder, PreparedSwap
-from workflows.order import Failure, OrderWorkflow
+from workflows.order import OrderWorkflow
 
 
 @workflow.defn(name="OrderWorkflow")
