@@ -162,6 +162,18 @@ class TestALostHistory:
         assert [event.status for event in log] == [P, R, B, S, R, B, S, Status.CONFIRMED]
         assert running.activities.calls["settle_swap"] == 2
 
+    async def test_an_attempt_that_the_log_has_used_is_never_used_again(self, engine: RunEngine) -> None:
+        terms = order_terms()
+        async with engine(Script(outcomes=(EXPIRED, landed()))) as running:
+            store = running.activities.store
+            first = (order_event(1, P), order_event(2, R), order_event(3, R, attempt=2))
+            await store.create_order(terms, (*first, building(terms, 4, 290, attempt=2)))
+            swap = submitted(terms, attempt=2)
+            await store.record_attempt(swap, order_event(5, S, attempt=2, signature=swap.signature))
+            result = await running.execute(terms)
+        assert result.status is Status.CONFIRMED
+        assert [known.swap.attempt for known in running.activities.order(terms.order_id).swaps] == [2, 3]
+
     async def test_a_cancellation_waits_for_the_signature_in_the_log(
         self, skipping_server: WorkflowEnvironment
     ) -> None:
