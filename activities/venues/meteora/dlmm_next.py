@@ -59,7 +59,7 @@ def state_after(data: bytes, state: State, walk: Walk, sells_x: bool, now: int) 
         bitmap, extension = without_array(bitmap, extension, index)
     result = bytearray(data)
     result[PAIR_BITMAP] = bitmap
-    PAIR_VOLATILITY.pack_into(result, PAIR_VOLATILITY_OFFSET, walk.volatility, walk.start.volatility, walk.start.index)
+    PAIR_VOLATILITY.pack_into(result, PAIR_VOLATILITY_OFFSET, walk.volatility, walk.start.volatility, walk.start.bin_id)
     active_id = walk.taken[-1][0]
     if active_id != state.pair.active_id:
         PAIR_ACTIVE.pack_into(result, PAIR_ACTIVE_OFFSET, active_id)

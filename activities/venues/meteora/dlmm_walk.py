@@ -66,7 +66,7 @@ class State(NamedTuple):
 class References(NamedTuple):
     """What the volatility of a swap is measured from: a bin and the volatility it starts with."""
 
-    index: int
+    bin_id: int
     volatility: int
 
 
@@ -99,7 +99,7 @@ def references(pair: Pair, now: int) -> References:
 
 def base_fee_rate(pair: Pair) -> int:
     """The fixed part of the fee rate; raises SwapRefused beyond the program's 128 bits."""
-    rate = pair.base_factor * pair.bin_step * 10 ** (pair.base_fee_power + 1)
+    rate: int = pair.base_factor * pair.bin_step * 10 ** (pair.base_fee_power + 1)
     if rate > U128_MAX or 10**pair.base_fee_power > U128_MAX:
         raise refused("MathOverflow")
     return rate
