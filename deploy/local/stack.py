@@ -52,7 +52,7 @@ class _Run:
     async def until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
         for number in _STOP_SIGNALS:
-            # nohup has SIGHUP ignored, and means it. A shell ignores SIGINT for its background jobs without being asked.
+            # nohup ignores SIGHUP, and means it; a shell ignores SIGINT for its background jobs without being asked.
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._on_signal)
         serving = asyncio.create_task(self._serve())
