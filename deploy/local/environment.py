@@ -65,8 +65,7 @@ def engine_environment(settings: StackSettings) -> dict[str, str]:
 
 def of_engine_child(settings: StackSettings) -> Mapping[str, str]:
     """The whole environment of a child that runs the engine's code; its log is written as it happens."""
-    # The workflow sandbox imports the workflow anew for each run: without compiled files it compiles it anew too. They
-    # lie beside their sources; in a directory of ours every package would have to be compiled again at the first start.
+    # Three processes import the same modules at each start: they are to find them compiled.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**inherited, **engine_environment(settings), "PYTHONUNBUFFERED": "1"}
 
