@@ -49,7 +49,7 @@ _GRACEFUL_SHUTDOWN = timedelta(seconds=2)
 
 # A workflow task runs its local activities before it is done. What waits for a turn waits at the server, where no
 # task timeout runs; too many at once in one process and all of them are late, and done again.
-_CONCURRENT_WORKFLOW_TASKS = 24
+_CONCURRENT_WORKFLOW_TASKS = 40
 
 # A cached workflow costs 55 to 90 KB; beyond this the oldest is replayed when its turn comes.
 _CACHED_WORKFLOWS = 1_000
