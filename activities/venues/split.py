@@ -12,8 +12,10 @@ from itertools import combinations
 from activities.venues.curve import Curve
 from activities.venues.errors import MissingAccounts, SwapRefused
 
-# Pools that look best for the whole amount or for half of it; any pair worth taking is among them.
+# The pools that pay most for the whole amount, for a part and for a sliver of it: deep ones, and shallow ones with a
+# good price. Any pair worth taking is among them.
 _CANDIDATES = 3
+_PARTS = (1, 16, 1_024)
 
 # A pair is first placed to about a thousandth of the amount; only the best is then found to the unit.
 _COARSE_STEPS = 10
@@ -31,7 +33,7 @@ class Split:
 def best_split(curves: Sequence[Curve], amount_in: int) -> Split | None:
     """The best division of `amount_in` between two of the curves, both getting some; None when no pair can.
 
-    Deterministic. The result is within the rounding of the two outputs of the best possible.
+    Deterministic. What it misses of the best possible is rounding: of the two outputs, and of the fees on the inputs.
     """
     best: Split | None = None
     for first, second in combinations(_candidates(curves, amount_in), 2):
@@ -113,7 +115,7 @@ def _capacity(curve: Curve, amount_in: int) -> int:
 
 def _candidates(curves: Sequence[Curve], amount_in: int) -> list[int]:
     chosen: set[int] = set()
-    for part in (amount_in, amount_in // 2, amount_in // 16):
+    for part in (amount_in // divisor for divisor in _PARTS):
         paid = [(index, _paid(curve, part)) for index, curve in enumerate(curves)] if part else []
         ranked = sorted(((index, out) for index, out in paid if out), key=lambda entry: (-entry[1], entry[0]))
         chosen.update(index for index, _ in ranked[:_CANDIDATES])
