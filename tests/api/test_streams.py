@@ -322,6 +322,13 @@ class TestManyClients:
         self, api: Api, order: Order, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(stream, "_SEND_SECONDS", 0.2)
+        given_up, close = asyncio.Event(), stream._close
+
+        async def closing(*arguments: Any) -> None:
+            given_up.set()
+            await close(*arguments)
+
+        monkeypatch.setattr(stream, "_close", closing)
         # More than what the sockets between hold.
         bulk = {"detail": "x" * 1_000_000}
         for seq in range(3, 33):
@@ -330,7 +337,7 @@ class TestManyClients:
         async with api.stream(order.terms.order_id) as client:
             await client.next()
             client.connection.transport.pause_reading()
-            await asyncio.sleep(1)
+            await given_up.wait()
             client.connection.transport.resume_reading()
             messages, code = await client.rest()
             assert code == 1013
