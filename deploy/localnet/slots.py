@@ -31,6 +31,15 @@ class Commitment(StrEnum):
     FINALIZED = "finalized"
 
 
+def steady_time() -> Callable[[], float]:
+    """Unix time in seconds that goes on from now with the machine's uptime, whatever is done to its wall clock.
+
+    A cluster whose time stood still would confirm nothing until the wall clock had caught up.
+    """
+    started = time.time() - time.monotonic()
+    return lambda: started + time.monotonic()
+
+
 class Anchor(NamedTuple):
     """From `time` (Unix seconds) on, slot `slot` began and slots last `slot_ms`."""
 
@@ -42,8 +51,7 @@ class Anchor(NamedTuple):
 class SlotClock:
     """Where the cluster stands in time.
 
-    `anchors` continue an earlier run; without any a new cluster starts now. The clock never goes back,
-    whatever the wall clock does.
+    `anchors` continue an earlier run; without any a new cluster starts now. The clock never goes back.
     """
 
     def __init__(
@@ -52,19 +60,19 @@ class SlotClock:
         slot_ms: int,
         anchors: list[Anchor],
         lags: dict[Commitment, int],
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._genesis_hash = genesis_hash
-        self._now = now
+        self._now = now or steady_time()
         self._lags = lags
         self._latest = FIRST_SLOT
         self._slot_of: OrderedDict[bytes, int] = OrderedDict()
         self._hashed_to = 0
         self.anchors = anchors
         if not anchors:
-            anchors.append(Anchor(now(), FIRST_SLOT, slot_ms))
+            anchors.append(Anchor(self._now(), FIRST_SLOT, slot_ms))
         elif anchors[-1].slot_ms != slot_ms:
-            anchors.append(Anchor(now(), self.slot(), slot_ms))
+            anchors.append(Anchor(self._now(), self.slot(), slot_ms))
 
     def slot(self) -> int:
         """The slot in progress, in which transactions land."""
