@@ -32,7 +32,7 @@ def make_server(settings: ApiSettings) -> uvicorn.Server:
 
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(open_services),
+            create_app(settings, open_services),
             host=settings.api_host,
             port=settings.api_port,
             ws="websockets-sansio",

@@ -4,21 +4,25 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
+from api.access import Gatekeeper, Keys
 from api.engine import Engine
 from api.hub import EventHub
 from api.lookup import OrderLookup
 from api.present import WebUi
+from api.rate import Policy, RateLimiter
 from api.readiness import ReadinessChecks
-from api.settings import ApiSettings
+from api.settings import ApiAuth, ApiSettings
 from api.stream import OrderStream
 from api.tokens import TokenCatalog
 from db.database import Database
+from db.keys import ApiKeyRepository
 from db.registry import TokenRepository
 from db.views import OrderReader
-from workflows.domain.order import DEFAULT_ACCOUNT
+from workflows.domain.access import Scope
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Services:
     stream: OrderStream
     readiness: ReadinessChecks
     web_ui: WebUi
+    gatekeeper: Gatekeeper
 
 
 @contextlib.asynccontextmanager
@@ -42,6 +47,7 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
     lookup = OrderLookup(reader, engine)
     hub = EventHub(settings.redis_url.get_secret_value(), reader)
     web_ui = WebUi(settings.temporal_ui_url, engine.namespace)
+    redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5)
     try:
         async with hub.running():
             yield Services(
@@ -52,21 +58,25 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 stream=OrderStream(hub, lookup, reader, web_ui),
                 readiness=ReadinessChecks(engine, database, hub),
                 web_ui=web_ui,
+                gatekeeper=_gatekeeper(settings, database, redis),
             )
     finally:
+        await redis.aclose()
         await database.close()
 
 
-# Both are coroutines only because FastAPI would run plain functions in a thread, at several times the cost.
+def _gatekeeper(settings: ApiSettings, database: Database, redis: Redis) -> Gatekeeper:
+    keys = Keys(ApiKeyRepository(database)) if settings.api_auth is ApiAuth.KEYS else None
+    reads, trades = (
+        Policy(name, rate, rate * settings.api_burst_seconds)
+        for name, rate in (("read", settings.api_read_rate), ("trade", settings.api_trade_rate))
+    )
+    return Gatekeeper(keys, RateLimiter(redis), {Scope.READ: reads, Scope.TRADE: trades, Scope.ADMIN: trades})
 
 
+# A coroutine only because FastAPI would run a plain function in a thread, at several times the cost.
 async def services(connection: HTTPConnection) -> Services:
     """The services of the app that serves this request or stream."""
     found = connection.app.state.services
     assert isinstance(found, Services)
     return found
-
-
-async def account() -> str:
-    """The account that a request acts for. There is one until clients have to say who they are."""
-    return DEFAULT_ACCOUNT

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from api.access import SUBPROTOCOL
 from api.hub import EventHub, Subscription
 from api.lookup import OrderLookup
 from api.present import WebUi, event_out, order_out
@@ -51,7 +52,8 @@ class OrderStream:
 
     async def serve(self, websocket: WebSocket, order_id: str, after: str, account: str) -> None:
         """Serve until the order has ended or the client leaves. Closes with one of the codes above."""
-        await websocket.accept()
+        offered = websocket.scope.get("subprotocols", ())
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
         try:
             position = _position(after)
             with self._hub.subscribe(order_id, position) as news:

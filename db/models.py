@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Connection,
@@ -201,6 +202,23 @@ class SwapAttemptRow(Base):
     fill: Mapped[dict[str, Any] | None]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
     settled_at: Mapped[datetime | None]
+
+
+class ApiKeyRow(Base):
+    """An API key without its secret: `fingerprint` is the SHA-256 of the key's whole text."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index(None, "account"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    account: Mapped[str]
+    name: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
 
 
 # Whatever code runs, an order that has ended stays as it ended, and its sequence never goes back.

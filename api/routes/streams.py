@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, WebSocket
 
-from api.services import Services, account, services
+from api.access import account
+from api.services import Services, services
 
 router = APIRouter()
 

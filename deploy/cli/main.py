@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from deploy.cli import bench, doctor, healthcheck, order, pools, processes, status, up, vectors
+from deploy.cli import bench, doctor, healthcheck, keys, order, pools, processes, status, up, vectors
 from deploy.cli.failure import CommandError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(order.app, name="order")
 app.add_typer(pools.app, name="pools")
+app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
 app.command("api")(processes.api)
 app.command("worker")(processes.worker)

@@ -14,7 +14,9 @@ from deploy.cli.settings import load
 def api() -> None:
     """Serve the HTTP and WebSocket API until stopped."""
     from api.server import main
+    from api.settings import ApiSettings
 
+    load(ApiSettings)
     main()
 
 
