@@ -47,9 +47,9 @@ class _Known:
 class Keys:
     """Finds the keys that clients present, and remembers them for a moment."""
 
-    def __init__(self, keys: ApiKeyRepository, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, keys: ApiKeyRepository, seconds: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
-        self._clock = clock
+        self._seconds = seconds
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     async def presented(self, secret: str) -> ApiKey | None:
@@ -64,7 +64,7 @@ class Keys:
         known = self._known.get(key_id_of(secret) or "")
         if known is not None and known.fingerprint != fingerprint(secret):
             known = None
-        age = self._clock() - known.checked_at if known else float("inf")
+        age = self._seconds() - known.checked_at if known else float("inf")
         if known is not None and age <= _TRUST_SECONDS:
             return known.key
         try:
@@ -83,7 +83,7 @@ class Keys:
         return found
 
     def _remember(self, key: ApiKey, secret: str) -> None:
-        self._known[key.id] = _Known(key, fingerprint(secret), self._clock())
+        self._known[key.id] = _Known(key, fingerprint(secret), self._seconds())
         self._known.move_to_end(key.id)
         if len(self._known) > _MOST_KEYS:
             self._known.popitem(last=False)

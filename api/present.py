@@ -1,10 +1,11 @@
 """From what the engine knows to what clients see."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from api.schemas import (
+    AccountEventMessage,
     AttemptOut,
     DecisionOut,
     EventOut,
@@ -15,6 +16,7 @@ from api.schemas import (
     QuoteOut,
     VenueOut,
 )
+from db.account_log import LoggedEvent
 from db.rows import AttemptView, OrderView
 from workflows.domain.ids import workflow_id
 from workflows.domain.lifecycle import phase
@@ -93,20 +95,31 @@ def _links(order_id: str, web_ui: WebUi) -> Links:
 
 def event_out(event: OrderEvent, terms: OrderTerms, form: type[_Event]) -> _Event:
     """One event of the order of these terms, in the form that its receiver expects."""
+    return form(**_event_fields(event, terms))
+
+
+def logged_event_out(logged: LoggedEvent) -> AccountEventMessage:
+    """An event of an account's log."""
+    terms = logged.terms
+    fields = _event_fields(logged.event, terms)
+    return AccountEventMessage(account_seq=logged.account_seq, order_id=terms.order_id, **fields)
+
+
+def _event_fields(event: OrderEvent, terms: OrderTerms) -> dict[str, Any]:
     filled_in, filled_out = _filled(event.fill, terms)
-    return form(
-        seq=event.seq,
-        status=event.status,
-        phase=phase(event.status),
-        at=event.at,
-        attempt=event.attempt,
-        reason=event.reason,
-        venue=event.venue,
-        signature=event.signature,
-        filled_in=filled_in,
-        filled_out=filled_out,
-        data=event.data,
-    )
+    return {
+        "seq": event.seq,
+        "status": event.status,
+        "phase": phase(event.status),
+        "at": event.at,
+        "attempt": event.attempt,
+        "reason": event.reason,
+        "venue": event.venue,
+        "signature": event.signature,
+        "filled_in": filled_in,
+        "filled_out": filled_out,
+        "data": event.data,
+    }
 
 
 def attempt_out(attempt: AttemptView, terms: OrderTerms) -> AttemptOut:

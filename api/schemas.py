@@ -168,6 +168,13 @@ class EventMessage(EventOut):
     type: Literal["event"] = "event"
 
 
+class AccountEventMessage(EventMessage):
+    """An event among those of all orders of an account; `accountSeq` rises by 1 from one to the next."""
+
+    account_seq: int
+    order_id: str
+
+
 class SnapshotMessage(Wire):
     """What a stream sends first."""
 

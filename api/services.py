@@ -10,14 +10,18 @@ from temporalio.client import Client
 
 from api.access import Gatekeeper, Keys
 from api.engine import Engine
+from api.feeds import AccountFeeds
 from api.hub import EventHub
 from api.lookup import OrderLookup
 from api.present import WebUi
+from api.quote_feeds import QuoteFeeds
 from api.rate import Policy, RateLimiter
 from api.readiness import ReadinessChecks
+from api.session import Channels
 from api.settings import ApiAuth, ApiSettings
 from api.stream import OrderStream
 from api.tokens import TokenCatalog
+from db.account_log import AccountLog
 from db.database import Database
 from db.keys import ApiKeyRepository
 from db.registry import TokenRepository
@@ -34,6 +38,7 @@ class Services:
     lookup: OrderLookup
     tokens: TokenCatalog
     stream: OrderStream
+    channels: Channels
     readiness: ReadinessChecks
     web_ui: WebUi
     gatekeeper: Gatekeeper
@@ -45,17 +50,21 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
     database = Database(settings)
     engine, reader = Engine(client), OrderReader(database)
     lookup = OrderLookup(reader, engine)
-    hub = EventHub(settings.redis_url.get_secret_value(), reader)
+    tokens = TokenCatalog(TokenRepository(database))
+    feeds = AccountFeeds(AccountLog(database))
+    hub = EventHub(settings.redis_url.get_secret_value(), reader, feeds)
     web_ui = WebUi(settings.temporal_ui_url, engine.namespace)
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5)
     try:
-        async with hub.running():
+        async with hub.running(), feeds.running():
+            stream = OrderStream(hub, lookup, reader, web_ui)
             yield Services(
                 engine=engine,
                 reader=reader,
                 lookup=lookup,
-                tokens=TokenCatalog(TokenRepository(database)),
-                stream=OrderStream(hub, lookup, reader, web_ui),
+                tokens=tokens,
+                stream=stream,
+                channels=Channels(hub, feeds, stream, QuoteFeeds(engine), tokens),
                 readiness=ReadinessChecks(engine, database, hub),
                 web_ui=web_ui,
                 gatekeeper=_gatekeeper(settings, database, redis),

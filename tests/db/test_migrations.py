@@ -65,7 +65,7 @@ def test_the_migrated_schema_is_that_of_the_models(empty_database, engine):
     with engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         Base.metadata.drop_all(connection)
-        connection.execute(text("DROP FUNCTION refuse_order_change"))
+        connection.execute(text("DROP FUNCTION refuse_order_change, log_event_of_account"))
         Base.metadata.create_all(connection)
     assert catalog(engine) == migrated
     assert ("trigger", "orders_absorb") in migrated
