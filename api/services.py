@@ -41,7 +41,7 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
     engine, reader = Engine(client), OrderReader(database)
     lookup = OrderLookup(reader, engine)
     hub = EventHub(settings.redis_url.get_secret_value(), reader)
-    web_ui = WebUi(settings.temporal_ui_url, engine.namespace)
+    web_ui = WebUi(settings.temporal_ui_url, engine.namespace, settings.cluster)
     try:
         async with hub.running():
             yield Services(
