@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from solders.pubkey import Pubkey
 
 from workflows.domain.clusters import ClusterName
@@ -125,7 +126,7 @@ def read_wallets_file(path: Path, cluster: ClusterName) -> dict[str, Wallet]:
     except OSError as error:
         raise WalletsFileError(f"{path}: {error.strerror}") from None
     except ValidationError as error:
-        problems = (f"{_place(each['loc'])}: {each['msg']}" for each in error.errors(include_input=False))
+        problems = (f"{_place(each['loc'])}: {_problem(each)}" for each in error.errors(include_input=False))
         raise WalletsFileError(f"{path}: {'; '.join(problems)}") from None
     except ValueError:
         # The parser may quote the text that it cannot read.
@@ -137,6 +138,11 @@ def read_wallets_file(path: Path, cluster: ClusterName) -> dict[str, Wallet]:
 
 def _place(location: tuple[int | str, ...]) -> str:
     return ".".join(map(str, location)) or "the file"
+
+
+def _problem(error: ErrorDetails) -> str:
+    # The one message that quotes what stands in the file.
+    return "not a kind of wallet" if error["type"] == "union_tag_invalid" else error["msg"]
 
 
 def _beside(file: Path, wallet: Wallet) -> Wallet:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -28,7 +29,7 @@ async def vault_signer(wallet: VaultWallet, closing: AsyncExitStack) -> Transact
     auth.token()
     headers = {"X-Vault-Namespace": wallet.namespace} if wallet.namespace else {}
     try:
-        verify = httpx.create_ssl_context(verify=str(wallet.ca_file) if wallet.ca_file else True)
+        verify = ssl.create_default_context(cafile=wallet.ca_file) if wallet.ca_file else httpx.create_ssl_context()
     except OSError:
         raise WalletsFileError(f"{wallet.ca_file} is not a readable file of certificates") from None
     client = await closing.enter_async_context(httpx.AsyncClient(auth=auth, headers=headers, verify=verify))
