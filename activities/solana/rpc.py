@@ -173,6 +173,22 @@ class SolanaRpc:
         found: EncodedConfirmedTransactionWithStatusMeta | None = answer.value
         return found
 
+    async def version(self) -> str:
+        """The version of the node's software."""
+        return str((await _ask(self._client.get_version())).value.solana_core)
+
+    async def newest_block_time(self) -> tuple[int, int]:
+        """The newest confirmed slot, and the Unix time in seconds that the cluster gives its block."""
+        slot = int((await _ask(self._client.get_slot(Confirmed))).value)
+        unix_time = (await _ask(self._client.get_block_time(slot))).value
+        if unix_time is None:
+            raise ChainUnavailable(f"the node does not tell the time of block {slot}")
+        return slot, int(unix_time)
+
+    async def first_block(self) -> int:
+        """Slot of the oldest block that the node still has."""
+        return int((await _ask(self._client.get_first_available_block())).value)
+
 
 _CONFIRMED: Commitment = Confirmed
 

@@ -98,6 +98,11 @@ def get_block_time(node: Node, params: Params) -> Json:
     return ledger.clock.unix_time(slot)
 
 
+def get_first_available_block(node: Node, params: Params) -> Json:
+    """`getFirstAvailableBlock`: nothing is ever thrown away."""
+    return 0
+
+
 def get_blocks(node: Node, params: Params) -> Json:
     """`getBlocks`: every slot has a block."""
     ledger = node.ledger

@@ -31,6 +31,7 @@ METHODS: dict[str, Method] = {
     "getLatestBlockhash": blocks.get_latest_blockhash,
     "isBlockhashValid": blocks.is_blockhash_valid,
     "getBlockTime": blocks.get_block_time,
+    "getFirstAvailableBlock": blocks.get_first_available_block,
     "getBlocks": blocks.get_blocks,
     "getMinimumBalanceForRentExemption": blocks.get_minimum_balance_for_rent_exemption,
     "getFeeForMessage": blocks.get_fee_for_message,
