@@ -36,7 +36,9 @@ class Service:
         return bytes(self.keypair.sign_message(message[::-1] if self.signs_other_bytes else message))
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """JSON over HTTP; a kind of service says what is in it."""
+
     service: Service
 
     def do_GET(self) -> None:
@@ -58,13 +60,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def content(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request that is not refused."""
         raise NotImplementedError
 
     def log_message(self, *_: Any) -> None:
         pass
 
 
-class VaultHandler(_Handler):
+class VaultHandler(Handler):
     """The transit engine: sign, and the description of a key."""
 
     def content(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +79,7 @@ class VaultHandler(_Handler):
         return {"data": key}
 
 
-class AwsHandler(_Handler):
+class AwsHandler(Handler):
     """Sign, DescribeKey and GetPublicKey."""
 
     def content(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +97,7 @@ class AwsHandler(_Handler):
 
 
 @contextmanager
-def serving(handler: type[_Handler], tls: ssl.SSLContext | None = None) -> Iterator[Service]:
+def serving(handler: type[Handler], tls: ssl.SSLContext | None = None) -> Iterator[Service]:
     """The service on a port of its own, by TLS when a context is given."""
     service = Service()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (handler,), {"service": service}))

@@ -8,6 +8,7 @@ from solders.pubkey import Pubkey
 from activities.solana import clusters
 from activities.solana.clusters import RECHECK_SECONDS, ClusterGuard, WrongCluster, check_cluster
 from activities.solana.rpc import ChainUnavailable
+from activities.worker import _check_cluster
 from tests.domain.test_clusters import DEVNET, MAINNET, OWN
 from workflows.domain.clusters import CLUSTERS, ClusterName
 from workflows.domain.errors import EngineError, ErrorCode
@@ -132,3 +133,17 @@ async def test_a_node_that_was_silent_is_asked_again_soon() -> None:
     silent.genesis = MAINNET
     clock.seconds += RECHECK_SECONDS / 2
     assert await reason(guard) is ErrorCode.CLUSTER_MISMATCH
+
+
+async def test_a_worker_waits_for_no_node_but_signs_nothing_before_it_has_answered() -> None:
+    node = ScriptedNode(None)
+    guard = ClusterGuard(LOCALNET, [node])
+    await _check_cluster(guard)
+    assert await reason(guard) is ErrorCode.CHAIN_UNAVAILABLE
+    node.genesis = OWN
+    assert await reason(guard) is None
+
+
+async def test_a_worker_does_not_start_on_the_wrong_cluster() -> None:
+    with pytest.raises(WrongCluster):
+        await _check_cluster(ClusterGuard(LOCALNET, [ScriptedNode(MAINNET)]))

@@ -63,9 +63,7 @@ class Kms(grpc.GenericRpcHandler):
 def service_account(path: Path) -> None:
     """The credentials file of an account that nobody but this test knows."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     account = {"type": "service_account", "client_email": "desk@example", "token_uri": "https://oauth.example/token"}
     path.write_text(json.dumps(account | {"project_id": "p", "private_key_id": "1", "private_key": pem.decode()}))
 
