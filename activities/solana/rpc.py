@@ -120,6 +120,11 @@ class SolanaRpc:
             raise ChainUnavailable("the node does not tell the block height")
         return BlockPosition(int(value.absolute_slot), int(value.block_height))
 
+    async def first_available_block(self) -> int:
+        """The slot of the oldest block that the node still has."""
+        answer = await _ask(self._client.get_first_available_block())
+        return int(answer.value)
+
     async def processed_slot(self) -> int:
         """Slot of the newest block that the node works on."""
         answer = await _ask(self._client.get_slot(Processed))
@@ -184,10 +189,6 @@ class SolanaRpc:
         if unix_time is None:
             raise ChainUnavailable(f"the node does not tell the time of block {slot}")
         return slot, int(unix_time)
-
-    async def first_block(self) -> int:
-        """Slot of the oldest block that the node still has."""
-        return int((await _ask(self._client.get_first_available_block())).value)
 
 
 _CONFIRMED: Commitment = Confirmed

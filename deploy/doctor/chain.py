@@ -125,7 +125,7 @@ async def _history(endpoint: Endpoint) -> Finding:
     except ChainUnavailable as error:
         return failure(check, f"{endpoint.name} does not search it: {told(error)}", mend)
     try:
-        first = await endpoint.rpc.first_block()
+        first = await endpoint.rpc.first_available_block()
         kept = (await endpoint.rpc.finalized()).slot - first
     except ChainUnavailable as error:
         return warning(check, f"{endpoint.name} does not tell how much it keeps: {told(error)}", mend)

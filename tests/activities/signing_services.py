@@ -1,11 +1,11 @@
-"""Signing services on loopback that really sign: the parts of Vault, AWS KMS and Google Cloud KMS that are asked."""
+"""Services on loopback: Vault and AWS KMS that really sign, and nodes that answer what they are told."""
 
 import base64
 import json
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -94,6 +94,17 @@ class AwsHandler(Handler):
             case _:
                 public = SPKI_PREFIX + bytes(self.service.keypair.pubkey())
                 return {"KeyId": body["KeyId"], "PublicKey": base64.b64encode(public).decode()}
+
+
+class NodeHandler(Handler):
+    """A node that answers what the test says, method by method."""
+
+    answers: Mapping[str, Any]
+
+    def content(self, body: dict[str, Any]) -> dict[str, Any]:
+        answer = self.answers[body["method"]]
+        content = {"error": answer} if isinstance(answer, dict) and "code" in answer else {"result": answer}
+        return {"jsonrpc": "2.0", "id": body["id"], **content}
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from deploy.local.postgres import libpq_url
 from deploy.localnet.server import running_localnet
 from deploy.localnet.settings import LocalnetSettings
 from deploy.temporal.provision import provision
-from tests.activities.signing_services import Handler, serving
+from tests.activities.signing_services import NodeHandler, serving
 from tests.servers import PostgresServer, RedisServer, free_port
 from workflows.domain.clusters import CLUSTERS, ClusterName
 from workflows.names import REFRESH_POOLS_ID, TASK_QUEUE
@@ -205,17 +205,6 @@ async def _nothing() -> None:
     """An activity, so that the worker polls for some."""
 
 
-class _NodeHandler(Handler):
-    """A node that answers what the test says, method by method."""
-
-    answers: Mapping[str, Any]
-
-    def content(self, body: dict[str, Any]) -> dict[str, Any]:
-        answer = self.answers[body["method"]]
-        content = {"error": answer} if isinstance(answer, dict) and "code" in answer else {"result": answer}
-        return {"jsonrpc": "2.0", "id": body["id"], **content}
-
-
 GENESIS = str(Keypair().pubkey())
 GOOD: Mapping[str, Any] = {
     "getVersion": {"solana-core": "3.1.8", "feature-set": 1},
@@ -241,7 +230,7 @@ BEHIND = {"code": -32005, "message": "Node is behind by 200 slots", "data": {"nu
 def node(**answers: Any) -> Any:
     """A node that is good but for these answers."""
     now = {"getBlockTime": int(time.time())}
-    with serving(type("Node", (_NodeHandler,), {"answers": {**GOOD, **now, **answers}})) as service:
+    with serving(type("Node", (NodeHandler,), {"answers": {**GOOD, **now, **answers}})) as service:
         yield service.url
 
 

@@ -69,6 +69,11 @@ def get_epoch_info(node: Node, params: Params) -> Json:
     }
 
 
+def get_first_available_block(node: Node, params: Params) -> Json:
+    """`getFirstAvailableBlock`: nothing is ever pruned."""
+    return 0
+
+
 def get_latest_blockhash(node: Node, params: Params) -> Json:
     """`getLatestBlockhash`."""
     ledger = node.ledger
@@ -96,11 +101,6 @@ def get_block_time(node: Node, params: Params) -> Json:
     if slot > ledger.clock.slot():
         raise RpcError(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
     return ledger.clock.unix_time(slot)
-
-
-def get_first_available_block(node: Node, params: Params) -> Json:
-    """`getFirstAvailableBlock`: nothing is ever thrown away."""
-    return 0
 
 
 def get_blocks(node: Node, params: Params) -> Json:

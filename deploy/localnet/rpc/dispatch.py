@@ -24,6 +24,7 @@ Method: TypeAlias = Callable[[Node, Params], Json]
 METHODS: dict[str, Method] = {
     "getHealth": blocks.get_health,
     "getVersion": blocks.get_version,
+    "getFirstAvailableBlock": blocks.get_first_available_block,
     "getGenesisHash": blocks.get_genesis_hash,
     "getSlot": blocks.get_slot,
     "getBlockHeight": blocks.get_block_height,
@@ -31,7 +32,6 @@ METHODS: dict[str, Method] = {
     "getLatestBlockhash": blocks.get_latest_blockhash,
     "isBlockhashValid": blocks.is_blockhash_valid,
     "getBlockTime": blocks.get_block_time,
-    "getFirstAvailableBlock": blocks.get_first_available_block,
     "getBlocks": blocks.get_blocks,
     "getMinimumBalanceForRentExemption": blocks.get_minimum_balance_for_rent_exemption,
     "getFeeForMessage": blocks.get_fee_for_message,

@@ -1,14 +1,18 @@
 """Nodes of the wrong cluster are noticed at the start, and when they are swapped later."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from solders.pubkey import Pubkey
 
+from activities.settings import WorkerSettings
 from activities.solana import clusters
 from activities.solana.clusters import RECHECK_SECONDS, ClusterGuard, WrongCluster, check_cluster
 from activities.solana.rpc import ChainUnavailable
-from activities.worker import _check_cluster
+from activities.worker import _check_cluster, order_activities
+from tests.activities.signing_services import NodeHandler, serving
+from tests.activities.test_wallets import key_file, unsigned
 from tests.domain.test_clusters import DEVNET, MAINNET, OWN
 from workflows.domain.clusters import CLUSTERS, ClusterName
 from workflows.domain.errors import EngineError, ErrorCode
@@ -147,3 +151,21 @@ async def test_a_worker_waits_for_no_node_but_signs_nothing_before_it_has_answer
 async def test_a_worker_does_not_start_on_the_wrong_cluster() -> None:
     with pytest.raises(WrongCluster):
         await _check_cluster(ClusterGuard(LOCALNET, [ScriptedNode(MAINNET)]))
+
+
+async def test_a_running_worker_signs_nothing_for_a_node_that_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "RECHECK_SECONDS", 0)
+    key, answers = key_file(tmp_path, "desk").pubkey(), {"getGenesisHash": OWN}
+    servers = {"database_url": "postgresql://127.0.0.1/x", "redis_url": "redis://127.0.0.1"}
+    with serving(type("Node", (NodeHandler,), {"answers": answers})) as node:
+        settings = WorkerSettings(**servers, solana_rpc_url=node.url, wallet_dir=tmp_path)  # type: ignore[arg-type]
+        async with order_activities(settings) as activities:
+            (prepare,) = [each for each in activities if each.__name__ == "prepare_swap"]
+            wallets = prepare.__self__._builder._wallets  # type: ignore[attr-defined]
+            await wallets.sign("desk", unsigned(key))
+            answers["getGenesisHash"] = MAINNET
+            with pytest.raises(EngineError) as raised:
+                await wallets.sign("desk", unsigned(key))
+    assert raised.value.code is ErrorCode.CLUSTER_MISMATCH
