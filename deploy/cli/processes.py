@@ -23,10 +23,15 @@ def api() -> None:
 def worker() -> None:
     """Run workflows and activities until stopped."""
     from activities.settings import WorkerSettings
+    from activities.solana.clusters import WrongCluster
+    from activities.solana.signers.definitions import WalletsFileError
     from activities.worker import main
 
     load(WorkerSettings)
-    main()
+    try:
+        main()
+    except (WalletsFileError, WrongCluster) as error:
+        raise CommandError(f"the worker does not start: {error}") from error
 
 
 def localnet(
@@ -83,6 +88,7 @@ def setup(
     Registers the namespace, its search attributes and the schedule that renews the pools, loads the token list and
     finds the pools of its pairs. Repeatable, like migrate.
     """
+    from activities.solana.clusters import WrongCluster
     from activities.token_list import TokenListError
     from deploy.cli.pools import report
     from deploy.registry import RegistrySettings, fill
@@ -94,6 +100,6 @@ def setup(
     try:
         asyncio.run(provision(timedelta(seconds=settings.pool_refresh_seconds)))
         refreshed = asyncio.run(fill(settings))
-    except (ProvisionError, TokenListError, ConnectionError) as error:
+    except (ProvisionError, TokenListError, WrongCluster, ConnectionError) as error:
         raise CommandError(str(error)) from error
     report(refreshed)

@@ -58,6 +58,7 @@ class ErrorCode(StrEnum):
     CHAIN_UNAVAILABLE = "chain_unavailable"
     TRANSACTION_TOO_LARGE = "transaction_too_large"
     SIGNING_FAILED = "signing_failed"
+    CLUSTER_MISMATCH = "cluster_mismatch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.CHAIN_UNAVAILABLE: Row(503, Retry.AGAIN, "The RPC node does not answer; try again."),
     ErrorCode.TRANSACTION_TOO_LARGE: Row(422, Retry.NEVER, "The route does not fit a transaction."),
     ErrorCode.SIGNING_FAILED: Row(503, Retry.AGAIN, "The signer of the wallet does not answer; try again."),
+    ErrorCode.CLUSTER_MISMATCH: Row(503, Retry.AGAIN, "The RPC node is on another cluster; run order-engine doctor."),
 }
 
 
