@@ -3,10 +3,23 @@
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from solders.pubkey import Pubkey
 
 from db.settings import DatabaseSettings
+
+
+def _is_address(text: str) -> str:
+    try:
+        Pubkey.from_string(text)
+    except ValueError as error:
+        raise ValueError("no base58 address of 32 bytes") from error
+    return text
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
 
 
 class PoolSourceName(StrEnum):
@@ -59,8 +72,27 @@ class WorkerSettings(PoolSettings):
         default=200, ge=5, le=10_000, description="Pause between two questions for the outcome of sent transactions."
     )
     compute_unit_price: int = Field(
-        default=1_000, ge=0, le=10_000_000_000, description="Priority fee, micro-lamports per compute unit."
+        default=1_000, ge=0, le=10_000_000_000, description="Least priority fee, micro-lamports per compute unit."
     )
+    compute_unit_price_cap: int = Field(
+        default=2_000_000, ge=0, le=10_000_000_000, description="Highest priority fee, micro-lamports per compute unit."
+    )
+    priority_fee_cap: int = Field(
+        default=1_000_000, ge=0, le=10_000_000_000, description="Highest priority fee of a transaction, in lamports."
+    )
+    priority_fee_percentile: int = Field(
+        default=75, ge=0, le=100, description="Which of the recent slots' fees a first attempt bids, 50 for the median."
+    )
+    priority_fee_bump_percent: int = Field(
+        default=50, ge=0, le=1_000, description="How much more each further attempt bids than the one before."
+    )
+    priority_fee_max_age_ms: int = Field(
+        default=2_000, ge=1, le=60_000, description="Recent fees are shared by orders for this long."
+    )
+    tip_account: Address | None = Field(
+        default=None, description="Account that each swap tips, in its own transaction; none by default."
+    )
+    tip_lamports: int = Field(default=0, ge=0, le=10_000_000_000, description="Lamports of the tip.")
     compute_unit_margin_percent: int = Field(
         default=15, ge=0, le=200, description="Compute units asked for above what the simulation used."
     )
@@ -71,3 +103,11 @@ class WorkerSettings(PoolSettings):
     split_least_gain_bps: Decimal = Field(
         default=Decimal(1), ge=0, le=10_000, description="Least gain of a split over the best pool, after its cost."
     )
+
+    @model_validator(mode="after")
+    def _prices_fit(self) -> Self:
+        if self.compute_unit_price > self.compute_unit_price_cap:
+            raise ValueError("compute_unit_price is above compute_unit_price_cap")
+        if (self.tip_account is None) != (self.tip_lamports == 0):
+            raise ValueError("tip_account and tip_lamports are set together or not at all")
+        return self
