@@ -82,8 +82,9 @@ INSTRUCTION_ERRORS: Mapping[str, ErrorCode] = _by_reason(
 )
 
 # JSON-RPC's own codes and those of agave (rpc-client-api, custom_error.rs), then what providers count requests with.
-# Not here: -32002, a failed preflight, whose `data.err` is an error of the transaction.
 RPC_ERRORS: Mapping[int, ErrorCode] = {
+    # A failed preflight. The engine asks for none; a node that runs one all the same refused what it simulated.
+    -32002: _REVERTED,
     **dict.fromkeys((-32700, -32600, -32601, -32602, -32010, -32015), ErrorCode.RPC_REFUSED),
     # Signature verification, precompile verification, signature length.
     **dict.fromkeys((-32003, -32006, -32013), _INVALID),

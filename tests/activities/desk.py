@@ -160,9 +160,9 @@ def transaction_of(swap: SwapAttempt) -> VersionedTransaction:
 
 
 @asynccontextmanager
-async def open_desk(data_dir: Path) -> AsyncIterator[Desk]:
+async def open_desk(data_dir: Path, **settings: Any) -> AsyncIterator[Desk]:
     """A desk on a new cluster with its data in the directory."""
-    async with running(data_dir) as chain:
+    async with running(data_dir, **settings) as chain:
         desk = Desk(chain, data_dir / "wallets", Pools(await registered(chain)))
         try:
             yield desk
