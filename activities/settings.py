@@ -4,15 +4,27 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from solders.pubkey import Pubkey
 
 from db.settings import DatabaseSettings
 from workflows.domain.clusters import CLUSTERS, ClusterName, mainnet_refusal
 
 _LOCALNET_RPC_URL = "http://127.0.0.1:8899"
 _LOCALNET_WALLETS = Path(".order-engine/localnet/wallets")
+
+
+def _is_address(text: str) -> str:
+    try:
+        Pubkey.from_string(text)
+    except ValueError as error:
+        raise ValueError("no base58 address of 32 bytes") from error
+    return text
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
 
 
 class PoolSourceName(StrEnum):
@@ -104,8 +116,27 @@ class WorkerSettings(PoolSettings):
         default=200, ge=5, le=10_000, description="Pause between two questions for the outcome of sent transactions."
     )
     compute_unit_price: int = Field(
-        default=1_000, ge=0, le=10_000_000_000, description="Priority fee, micro-lamports per compute unit."
+        default=1_000, ge=0, le=10_000_000_000, description="Least priority fee, micro-lamports per compute unit."
     )
+    compute_unit_price_cap: int = Field(
+        default=2_000_000, ge=0, le=10_000_000_000, description="Highest priority fee, micro-lamports per compute unit."
+    )
+    priority_fee_cap: int = Field(
+        default=1_000_000, ge=0, le=10_000_000_000, description="Highest priority fee of a transaction, in lamports."
+    )
+    priority_fee_percentile: int = Field(
+        default=75, ge=0, le=100, description="Which of the recent slots' fees a first attempt bids, 50 for the median."
+    )
+    priority_fee_bump_percent: int = Field(
+        default=50, ge=0, le=1_000, description="How much more each further attempt bids than the one before."
+    )
+    priority_fee_max_age_ms: int = Field(
+        default=2_000, ge=1, le=60_000, description="Recent fees are shared by orders for this long."
+    )
+    tip_account: Address | None = Field(
+        default=None, description="Account that each swap tips, in its own transaction; none by default."
+    )
+    tip_lamports: int = Field(default=0, ge=0, le=10_000_000_000, description="Lamports of the tip.")
     compute_unit_margin_percent: int = Field(
         default=15, ge=0, le=200, description="Compute units asked for above what the simulation used."
     )
@@ -125,6 +156,14 @@ class WorkerSettings(PoolSettings):
         if not _is_local(info.data):
             raise ValueError("needed on a public cluster, or ORDER_ENGINE_WALLETS_FILE")
         return _LOCALNET_WALLETS
+
+    @model_validator(mode="after")
+    def _prices_fit(self) -> Self:
+        if self.compute_unit_price > self.compute_unit_price_cap:
+            raise ValueError("compute_unit_price is above compute_unit_price_cap")
+        if (self.tip_account is None) != (self.tip_lamports == 0):
+            raise ValueError("tip_account and tip_lamports are set together or not at all")
+        return self
 
 
 def _is_local(data: Mapping[str, Any]) -> bool:

@@ -190,6 +190,14 @@ class SolanaRpc:
             raise ChainUnavailable(f"the node does not tell the time of block {slot}")
         return slot, int(unix_time)
 
+    async def recent_fees(self, accounts: Sequence[Pubkey]) -> list[int]:
+        """For each recent slot the price that got a transaction in which writes all of at most 128 accounts.
+
+        Micro-lamports per compute unit.
+        """
+        answer = await _ask(self._client.get_recent_prioritization_fees(list(accounts)))
+        return [int(slot.prioritization_fee) for slot in answer.value]
+
 
 _CONFIRMED: Commitment = Confirmed
 
