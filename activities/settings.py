@@ -3,8 +3,11 @@
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
 
 from db.settings import DatabaseSettings
 
@@ -17,10 +20,21 @@ class PoolSourceName(StrEnum):
     API = "api"
 
 
+class LandedAt(StrEnum):
+    """How final the block of a swap must be for its order to be reported as confirmed."""
+
+    CONFIRMED = "confirmed"
+    FINALIZED = "finalized"
+
+
 class PoolSettings(DatabaseSettings):
     """Where the registry finds its pools. Whatever names an address, the chain says what it is."""
 
     solana_rpc_url: str = Field(default="http://127.0.0.1:8899", description="JSON-RPC address of a Solana node.")
+    solana_rpc_fallback_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Further nodes of the same cluster, separated by commas; asked when the first does worse.",
+    )
     pool_source: PoolSourceName = Field(
         default=PoolSourceName.CHAIN,
         description="Where pools are searched for: chain (the RPC node), file, or api (mainnet: the venues' own).",
@@ -38,6 +52,25 @@ class PoolSettings(DatabaseSettings):
     meteora_damm_v1_api_url: str = Field(
         default="https://damm-api.meteora.ag", description="Meteora DAMM v1 API; empty for none."
     )
+
+    @field_validator("solana_rpc_fallback_urls", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+    @field_validator("solana_rpc_url", "solana_rpc_fallback_urls")
+    @classmethod
+    def _are_addresses(cls, value: str | tuple[SecretStr, ...]) -> str | tuple[SecretStr, ...]:
+        urls = [value] if isinstance(value, str) else [each.get_secret_value() for each in value]
+        if not all(urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname for url in urls):
+            # Not repeated: an address may hold a key.
+            raise ValueError("needs addresses that begin with http:// or https://")
+        return value
+
+    @property
+    def further_rpc_urls(self) -> list[str]:
+        """The addresses of the further nodes, which may hold keys."""
+        return [url.get_secret_value() for url in self.solana_rpc_fallback_urls]
 
     @field_validator("pool_file")
     @classmethod
@@ -57,6 +90,13 @@ class WorkerSettings(PoolSettings):
     )
     status_poll_ms: int = Field(
         default=200, ge=5, le=10_000, description="Pause between two questions for the outcome of sent transactions."
+    )
+    solana_ws_url: SecretStr | None = Field(
+        default=None,
+        description="WebSocket address for notifications; by default next to solana_rpc_url, empty for none.",
+    )
+    landed_at: LandedAt = Field(
+        default=LandedAt.CONFIRMED, description="Report a swap when its block is confirmed, or only when finalized."
     )
     compute_unit_price: int = Field(
         default=1_000, ge=0, le=10_000_000_000, description="Priority fee, micro-lamports per compute unit."

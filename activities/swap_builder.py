@@ -97,6 +97,7 @@ class SwapBuilder:
                 transaction=base64.b64encode(bytes(signed)).decode(),
                 blockhash=str(blockhash.blockhash),
                 last_valid_block_height=blockhash.last_valid_block_height,
+                signing_slot=blockhash.slot,
                 amount_in=sum(part.quote.amount_in for part in parts),
                 quoted_out=sum(part.quote.amount_out for part in parts),
                 least_out=sum(least_out for _, least_out in guarded),

@@ -27,6 +27,8 @@ from activities.router import Router, SplitPolicy
 from activities.settings import WorkerSettings
 from activities.solana.confirmation import Confirmations
 from activities.solana.rpc import SolanaRpc
+from activities.solana.statuses import Level
+from activities.solana.subscriptions import Hints, NoHints, SignatureHints, pubsub_url
 from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
 from activities.swap_builder import Fees, SwapBuilder
@@ -61,9 +63,14 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     max_age = settings.pool_max_age_ms / 1_000
     database = Database(settings)
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
-    rpc = SolanaRpc(settings.solana_rpc_url)
+    rpc = SolanaRpc(settings.solana_rpc_url, settings.further_rpc_urls)
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
-    confirmations = Confirmations(rpc, settings.status_poll_ms / 1_000)
+    confirmations = Confirmations(
+        rpc,
+        settings.status_poll_ms / 1_000,
+        hints=_hints(settings),
+        landed_at=Level[settings.landed_at.name],
+    )
     pools = PoolRepository(database)
     quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
     fees = Fees(settings.compute_unit_price, settings.compute_unit_margin_percent)
@@ -91,6 +98,12 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
         await rpc.close()
         await redis.aclose()
         await database.close()
+
+
+def _hints(settings: WorkerSettings) -> Hints:
+    chosen = settings.solana_ws_url
+    url = pubsub_url(settings.solana_rpc_url) if chosen is None else chosen.get_secret_value()
+    return SignatureHints(url) if url else NoHints()
 
 
 async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:

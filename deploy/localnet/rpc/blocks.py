@@ -69,6 +69,11 @@ def get_epoch_info(node: Node, params: Params) -> Json:
     }
 
 
+def get_first_available_block(node: Node, params: Params) -> Json:
+    """`getFirstAvailableBlock`: nothing is ever pruned."""
+    return 0
+
+
 def get_latest_blockhash(node: Node, params: Params) -> Json:
     """`getLatestBlockhash`."""
     ledger = node.ledger

@@ -24,6 +24,7 @@ Method: TypeAlias = Callable[[Node, Params], Json]
 METHODS: dict[str, Method] = {
     "getHealth": blocks.get_health,
     "getVersion": blocks.get_version,
+    "getFirstAvailableBlock": blocks.get_first_available_block,
     "getGenesisHash": blocks.get_genesis_hash,
     "getSlot": blocks.get_slot,
     "getBlockHeight": blocks.get_block_height,
