@@ -78,6 +78,8 @@ class _Followed:
     # It had been reported as landed: followed to its end whoever waits.
     has_vanished: bool = False
     is_broadcast: bool = False
+    # Whether any node took the bytes, as far as is known.
+    is_taken: bool = True
     sent_at_slot: int | None = None
     others_asked_at: int | None = None
     doubted: bool = False
@@ -228,11 +230,10 @@ class Confirmations:
             for entry, status in zip(batch, statuses.values, strict=True)
         }
         others = [each for each in nodes if each is not node][:_WITNESSES]
-        if others:
-            doubtful = [entry for entry in batch if self._is_doubtful(entry, words[entry][0])]
-            await _hear(others, doubtful, words)
+        doubtful = [entry for entry in batch if self._is_doubtful(entry, words[entry][0])] if others else []
+        await _hear(others, doubtful, words)
         for entry in batch:
-            self._take(entry, words[entry])
+            self._take(entry, words[entry], past_deadline=False, all_heard=len(words[entry]) > len(others))
             if not entry.settled.done():
                 self._resend(entry, words[entry], statuses.slot)
         self._ask_for_proof(nodes, batch, statuses.slot)
@@ -250,12 +251,11 @@ class Confirmations:
             return True
         return False
 
-    def _take(self, entry: _Followed, words: Sequence[Word]) -> None:
+    def _take(self, entry: _Followed, words: Sequence[Word], *, past_deadline: bool, all_heard: bool) -> None:
         executed = next((word.status for word in words if word.status and word.status.error is None), None)
         if executed is not None:
             entry.on_executed(executed.slot)
-        height = self._finalized.height if self._finalized else -1
-        status = verdict(words, self._landed_at, height > entry.sent.deadline.last_valid_block_height)
+        status = verdict(words, self._landed_at, past_deadline=past_deadline, all_heard=all_heard)
         if status is not None:
             self._settle(entry, Landed(status.slot, status.error), status)
         elif not entry.doubted and any(is_claim(word.status, self._landed_at) for word in words):
@@ -316,7 +316,7 @@ class Confirmations:
             self._settle(entries[signature], Expired(height))
         for signature, words in found.words.items():
             if signature not in found.expired:
-                self._take(entries[signature], words)
+                self._take(entries[signature], words, past_deadline=True, all_heard=found.all_heard)
 
     def _resend(self, entry: _Followed, words: Sequence[Word], slot: int) -> None:
         """Broadcast again when it is time, unless a supermajority has it or its last block is final."""
@@ -329,7 +329,7 @@ class Confirmations:
             self._broadcast(entry)
         elif last is None or slot < last - _SLOTS_BACK:
             entry.sent_at_slot = slot
-        elif slot >= last + RESEND_AFTER_SLOTS:
+        elif slot >= last + (RESEND_AFTER_SLOTS if entry.is_taken else 1):
             entry.sent_at_slot = slot
             self._broadcast(entry)
 
@@ -344,8 +344,10 @@ class Confirmations:
         # A send error proves nothing: the bytes may have reached the leader all the same.
         try:
             await self._rpc.send(entry.sent.transaction)
+            entry.is_taken = True
             self._said.over("sending")
         except ChainUnavailable as error:
+            entry.is_taken = False
             self._said.warn("sending", str(error))
         except Exception:
             log.exception("sending %s", entry.signature)

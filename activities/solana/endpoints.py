@@ -292,7 +292,8 @@ async def first_answer(
     try:
         while waiting or running:
             if waiting:
-                running[asyncio.ensure_future(ask(waiting[0]))] = waiting.popleft()
+                asked = waiting.popleft()
+                running[asyncio.ensure_future(ask(asked))] = asked
             done, _ = await asyncio.wait(
                 running, timeout=patience if waiting else None, return_when=asyncio.FIRST_COMPLETED
             )

@@ -15,6 +15,9 @@ from activities.solana.verdict import Word
 # A blockhash is accepted in the block after it and 149 more (MAX_PROCESSING_AGE).
 _BLOCKS_TO_LAND = 150
 
+# A node that is further behind is not waited for.
+_SLOTS_TO_CATCH_UP = 150
+
 # Such a node cannot speak for the past, now or later: that it stays silent holds up no proof.
 _CANNOT_TELL = frozenset({Outcome.NO_HISTORY, Outcome.UNSUPPORTED, Outcome.REFUSED})
 
@@ -59,13 +62,15 @@ class Inquiry:
     """What asking came to.
 
     `expired` holds the finalized height that proves it for each signature of which nobody knows, `words` what each
-    node said of those that are past their deadline, `silent` by host why a node proves nothing.
+    node said of those that are past their deadline, `silent` by host why a node proves nothing, and `all_heard`
+    whether nobody is left who may know more.
     """
 
     finalized: BlockPosition | None
     expired: Mapping[Signature, int]
     words: Mapping[Signature, Sequence[Word]]
     silent: Mapping[str, str]
+    all_heard: bool
 
 
 @dataclass(slots=True)
@@ -82,6 +87,12 @@ class _Witness:
     def blame(self, error: ChainUnavailable) -> None:
         self.silence = str(error)
         self.pending = error.outcome not in _CANNOT_TELL
+
+    def is_catching_up(self, furthest: BlockPosition | None) -> bool:
+        """Whether it may soon know what it does not know yet. One that stands still is soon too far behind."""
+        if self.answer is None or furthest is None:
+            return False
+        return 0 < furthest.slot - self.answer.slot < _SLOTS_TO_CATCH_UP
 
     def proves(self, signature: Signature, deadline: Deadline) -> bool:
         """Whether its ignorance of the signature is a proof."""
@@ -101,7 +112,7 @@ async def inquire(nodes: Sequence[ChainNode], deadlines: Mapping[Signature, Dead
 
     One is expired when a node, whose ledger reaches back to its signing, has finalized a block beyond its last, and
     then, searching its history up to that block at least, still knows nothing of it; and no other node that is there
-    to be asked knows it, or fails to answer without being one that never can.
+    to be asked knows it, or may know it later: by answering at last, or by catching up.
     """
     witnesses = [_Witness(node) for node in nodes]
     await asyncio.gather(*map(_ask_how_far, witnesses))
@@ -113,21 +124,25 @@ async def inquire(nodes: Sequence[ChainNode], deadlines: Mapping[Signature, Dead
         if furthest is not None and furthest.height > deadline.last_valid_block_height
     }
     if not overdue:
-        return Inquiry(furthest, {}, {}, _silent(witnesses))
+        return Inquiry(furthest, {}, {}, _silent(witnesses), all_heard=False)
     # After their finalized blocks, in this order: whatever landed up to those is found.
     await asyncio.gather(*(_ask_what_is_known(each, list(overdue)) for each in witnesses))
     words: dict[Signature, list[Word]] = {signature: [] for signature in overdue}
+    needed = min(deadline.ledger_from for deadline in overdue.values())
     for each in witnesses:
+        if each.silence is None and each.oldest is not None and each.oldest > needed:
+            each.silence = f"holds no block before slot {each.oldest}, and needs those from {needed} on"
         if each.answer is not None:
             for signature, status in zip(overdue, each.answer.values, strict=True):
                 words[signature].append(Word(each.node.host, each.answer.slot, status))
     expired: dict[Signature, int] = {}
-    if not any(each.pending for each in witnesses):
+    all_heard = not any(each.pending or each.is_catching_up(furthest) for each in witnesses)
+    if all_heard:
         for signature, deadline in overdue.items():
             proof = next((each.finalized for each in witnesses if each.proves(signature, deadline)), None)
             if proof is not None and all(word.status is None for word in words[signature]):
                 expired[signature] = proof.height
-    return Inquiry(furthest, expired, words, _silent(witnesses))
+    return Inquiry(furthest, expired, words, _silent(witnesses), all_heard)
 
 
 async def _ask_how_far(witness: _Witness) -> None:
@@ -142,13 +157,13 @@ async def _ask_what_is_known(witness: _Witness, signatures: Sequence[Signature])
     try:
         witness.answer = await node.statuses(signatures, search_history=True)
         witness.oldest = await node.first_available_block()
+        witness.pending = False
     except ChainUnavailable as error:
         # Whoever has told what it knows has nothing to add.
         answered = witness.answer is not None
         witness.blame(error)
         witness.pending = witness.pending and not answered
         return
-    witness.pending = False
     if finalized is None:
         return
     if witness.answer.slot < finalized.slot:

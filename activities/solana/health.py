@@ -112,14 +112,19 @@ class Health:
         """It did not answer, or not usably."""
         self._failures = self._failures_now(now) + 1
         self._failures_at = now
-        self._in_a_row += 1
         self._probing = False
+        # What was under way when the circuit opened is no news.
+        if self.circuit(now) is Circuit.OPEN:
+            return
+        self._in_a_row += 1
         if self._in_a_row >= TRIP_AFTER:
             self._open_until = now + self._pauses.pause(self._in_a_row - TRIP_AFTER + 1, self._random)
 
     def rested(self, now: float, retry_after: float | None) -> None:
         """It asked to be left alone, for so many seconds if it said how long."""
-        self._rests_in_a_row += 1
+        # Requests that were refused together are one refusal.
+        if self.circuit(now) is not Circuit.RESTING:
+            self._rests_in_a_row += 1
         pause = self._pauses.pause(self._rests_in_a_row, self._random)
         if retry_after is not None:
             pause = min(max(retry_after, pause), _LONGEST_REST)

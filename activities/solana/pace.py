@@ -18,8 +18,8 @@ _GATHERING_SECONDS = 0.003
 # News that no outcome hangs on is collected for so long after the last question.
 _MINOR_SECONDS = 0.1
 
-# While nobody answers.
-_FAILING = Backoff(first=0.05, longest=1.0)
+# While nobody answers; the nodes' own pauses come on top.
+_FAILING = Backoff(first=0.05, longest=0.25)
 
 
 class Pace:

@@ -86,11 +86,10 @@ def read_answer(text: str, parser: Any) -> Any:
             raise error_answer(answer["error"])
     try:
         return parser.from_json(text)
-    except ValueError as error:
-        raise ChainUnavailable(f"unreadable answer: {_first_line(error)}", Outcome.UNREADABLE) from error
     except BaseException as error:
-        # A panic of solders is no Exception. Nothing else can arrive here that is not one: there is no await.
-        if type(error).__name__ != "PanicException":
+        # Whatever solders finds wrong, its own errors are no ValueError and a panic not even an Exception. Nothing else
+        # that is not one can arrive here: there is no await.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise ChainUnavailable(f"unreadable answer: {_first_line(error)}", Outcome.UNREADABLE) from None
 

@@ -28,10 +28,13 @@ def is_claim(status: SignatureStatus | None, landed_at: Level) -> bool:
     return status.level >= (landed_at if status.error is None else Level.FINALIZED)
 
 
-def verdict(words: Sequence[Word], landed_at: Level, past_deadline: bool) -> SignatureStatus | None:
+def verdict(
+    words: Sequence[Word], landed_at: Level, *, past_deadline: bool = False, all_heard: bool = True
+) -> SignatureStatus | None:
     """The status that settles the signature, None while nothing does.
 
-    `past_deadline` says that a block beyond the signature's last is final: nothing new can land.
+    `past_deadline` says that a block beyond the signature's last was final before the nodes searched their histories:
+    nothing new can land. `all_heard` says that every node that was asked has answered.
     """
     claims = [word for word in words if is_claim(word.status, landed_at)]
     success = _furthest([word for word in claims if word.status and word.status.error is None])
@@ -43,7 +46,7 @@ def verdict(words: Sequence[Word], landed_at: Level, past_deadline: bool) -> Sig
         return None
     if failure is not None and success is None and not any(_succeeded(word) for word in words):
         # Denied or not: past the deadline either way nothing traded, and nothing can.
-        return failure if past_deadline or _stands(words, failure) else None
+        return failure if all_heard and (past_deadline or _stands(words, failure)) else None
     return None
 
 
