@@ -131,7 +131,7 @@ async def inquire(nodes: Sequence[ChainNode], deadlines: Mapping[Signature, Dead
     needed = min(deadline.ledger_from for deadline in overdue.values())
     for each in witnesses:
         if each.silence is None and each.oldest is not None and each.oldest > needed:
-            each.silence = f"holds no block before slot {each.oldest}, and needs those from {needed} on"
+            each.silence = f"does not hold all blocks since slot {needed}"
         if each.answer is not None:
             for signature, status in zip(overdue, each.answer.values, strict=True):
                 words[signature].append(Word(each.node.host, each.answer.slot, status))
@@ -167,7 +167,7 @@ async def _ask_what_is_known(witness: _Witness, signatures: Sequence[Signature])
     if finalized is None:
         return
     if witness.answer.slot < finalized.slot:
-        witness.silence = f"answers as of slot {witness.answer.slot}, behind {finalized.slot}"
+        witness.silence = "answers as of a slot before its own finalized block"
     elif not node.is_of_our_cluster:
         witness.silence = "not known to belong to the cluster"
 

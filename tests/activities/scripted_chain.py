@@ -82,9 +82,8 @@ class World:
 
     async def reach(self, slot: int) -> None:
         """Wait for a slot."""
-        await asyncio.sleep(0)
-        while self.slot < slot:
-            await asyncio.sleep((slot - self.slot) * self.slot_seconds)
+        for _ in range(slot - self.slot):
+            await asyncio.sleep(self.slot_seconds)
 
     def count(self, method: str) -> None:
         """Note a call."""

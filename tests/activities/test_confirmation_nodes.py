@@ -256,7 +256,7 @@ class TestProof:
                 assert isinstance(await waiting, Expired)
 
         in_virtual_time(scenario)
-        assert "node-0 proves nothing: holds no block before slot" in caplog.text
+        assert "node-0 proves nothing: does not hold all blocks since slot" in caplog.text
 
     def test_without_the_signing_slot_a_ledger_must_reach_further_back(self) -> None:
         async def scenario() -> None:
