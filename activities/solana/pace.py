@@ -10,13 +10,10 @@ from solders.signature import Signature
 from activities.solana.health import Backoff
 
 # With notifications the steady pace only makes up for lost ones.
-_HINTED_SECONDS = 0.4
+_HINTED_SECONDS = 0.2
 
 # A slot's transactions are confirmed together: their notifications are gathered for so long.
 _GATHERING_SECONDS = 0.003
-
-# News that no outcome hangs on is collected for so long after the last question.
-_MINOR_SECONDS = 0.1
 
 # While nobody answers; the nodes' own pauses come on top.
 _FAILING = Backoff(first=0.05, longest=0.25)
@@ -32,18 +29,15 @@ class Pace:
         self._news: set[Signature] = set()
         self._news_due = float("inf")
         self._woken = asyncio.Event()
-        self._asked_at = 0.0
         self._polled_at = 0.0
         self._failures = 0
 
-    def hint(self, signature: Signature, major: bool) -> None:
-        """There is news of the signature; `major` when its outcome may be known."""
-        now = asyncio.get_running_loop().time()
-        due = now + _GATHERING_SECONDS if major else max(now, self._asked_at + _MINOR_SECONDS)
-        self._news.add(signature)
-        if due < self._news_due:
-            self._news_due = due
+    def hint(self, signature: Signature) -> None:
+        """There is news of the signature."""
+        if not self._news:
+            self._news_due = asyncio.get_running_loop().time() + _GATHERING_SECONDS
             self._woken.set()
+        self._news.add(signature)
 
     def wake(self) -> None:
         """There is somebody new to ask for: an idle pace ends."""
@@ -71,11 +65,11 @@ class Pace:
                     await self._woken.wait()
         # Also with nothing to wait for, others have their turn.
         await asyncio.sleep(0)
-        self._asked_at = loop.time()
+        now = loop.time()
         news, self._news, self._news_due = frozenset(self._news), set(), float("inf")
-        if self._asked_at < due:
+        if now < due:
             return news
-        self._polled_at = self._asked_at
+        self._polled_at = now
         return None
 
     def _pause(self, is_idle: bool) -> float:

@@ -19,17 +19,14 @@ from activities.solana.transport import host_of
 
 log = logging.getLogger(__name__)
 
-# Who is told: of the signature, and whether its outcome may be known (it is confirmed).
-OnHint = Callable[[Signature, bool], None]
+# Who is told of the signature.
+OnHint = Callable[[Signature], None]
 
 _PAUSES = Backoff(first=0.2, longest=30.0)
 _CONNECT_SECONDS = 5.0
 
 # Failures in a row that are answered with the longest pause.
 _MANY = 32
-
-# What is subscribed to for each signature: executed by this node, and confirmed by a supermajority.
-_MAJOR = {"processed": False, "confirmed": True}
 
 
 class Hints(Protocol):
@@ -102,10 +99,10 @@ class SignatureHints:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def _tell(self, signature: Signature, major: bool) -> None:
+    def _tell(self, signature: Signature) -> None:
         on_hint = self._watched.get(signature)
         if on_hint is not None:
-            on_hint(signature, major)
+            on_hint(signature)
 
     async def _stay_connected(self) -> None:
         failures = 0
@@ -142,22 +139,21 @@ class _Session:
         self._tell = tell
         self._outgoing: asyncio.Queue[str] = asyncio.Queue()
         self._last_id = 0
-        # What each request asked for, and what each subscription is for: the signature, and whether it is confirmed.
-        self._asked: dict[int, tuple[Signature, bool]] = {}
-        self._topics: dict[int, tuple[Signature, bool]] = {}
-        self._subscriptions: dict[Signature, set[int]] = {}
+        # By request, by subscription, and the other way round, None until the node has answered.
+        self._asked: dict[int, Signature] = {}
+        self._signatures: dict[int, Signature] = {}
+        self._numbers: dict[Signature, int | None] = {}
 
     def subscribe(self, signature: Signature) -> None:
-        """Ask for both notifications of the signature."""
-        self._subscriptions[signature] = set()
-        for commitment, major in _MAJOR.items():
-            request = self._send("signatureSubscribe", str(signature), {"commitment": commitment})
-            self._asked[request] = signature, major
+        """Ask to be told when the signature is confirmed."""
+        self._numbers[signature] = None
+        self._asked[self._send("signatureSubscribe", str(signature), {"commitment": "confirmed"})] = signature
 
     def unsubscribe(self, signature: Signature) -> None:
-        """End what is left of its subscriptions."""
-        for number in self._subscriptions.pop(signature, ()):
-            del self._topics[number]
+        """End its subscription, if its notification has not."""
+        number = self._numbers.pop(signature, None)
+        if number is not None:
+            del self._signatures[number]
             self._send("signatureUnsubscribe", number)
 
     async def run(self) -> None:
@@ -182,20 +178,20 @@ class _Session:
 
     def _hear(self, message: Any) -> None:
         if message.get("method") == "signatureNotification":
-            topic = self._topics.pop(message["params"]["subscription"], None)
-            if topic is not None:
-                self._subscriptions[topic[0]].discard(message["params"]["subscription"])
-                self._tell(*topic)
+            signature = self._signatures.pop(message["params"]["subscription"], None)
+            if signature is not None:
+                del self._numbers[signature]
+                self._tell(signature)
             return
-        topic = self._asked.pop(message.get("id"), None)
-        if topic is None:
+        signature = self._asked.pop(message.get("id"), None)
+        if signature is None:
             return
         if "error" in message:
             raise SubscriptionRefused
-        number, signature = message["result"], topic[0]
-        if signature in self._subscriptions:
-            self._topics[number] = topic
-            self._subscriptions[signature].add(number)
+        number = message["result"]
+        if signature in self._numbers:
+            self._numbers[signature] = number
+            self._signatures[number] = signature
         else:
             self._send("signatureUnsubscribe", number)
 
