@@ -14,7 +14,7 @@ from solders.transaction_status import TransactionErrorFieldless
 from activities.solana.confirmation import Confirmations, Expired, Landed
 from activities.solana.errors import ChainUnavailable, Outcome
 from activities.solana.observer import SilentObserver
-from activities.solana.statuses import Level, SignatureStatus, Statuses, UnreadableError
+from activities.solana.statuses import Level, SignatureStatus, UnreadableError
 from tests.activities.scripted_chain import FIRST_SLOT, ScriptedNode, ScriptedRpc, VirtualTime, World, down
 
 FAILED = TransactionErrorFieldless.AccountInUse
@@ -390,28 +390,6 @@ class TestLoad:
                 assert at.world.calls["getSignatureStatuses"] - before["getSignatureStatuses"] < 40
 
         in_virtual_time(scenario)
-
-
-class TestAnswers:
-    def test_one_unreadable_status_spoils_no_other(self) -> None:
-        good = '{"slot":5,"confirmations":null,"err":null,"status":{"Ok":null},"confirmationStatus":"finalized"}'
-        new = good.replace('"err":null', '"err":"BrandNew"').replace('{"Ok":null}', '{"Err":"BrandNew"}')
-        odd = '{"slot":"five"}'
-        text = f'{{"jsonrpc":"2.0","result":{{"context":{{"slot":9}},"value":[{good},{new},null,{odd}]}},"id":0}}'
-        assert Statuses.from_json(text) == Statuses(
-            9,
-            (
-                SignatureStatus(5, None, Level.FINALIZED),
-                SignatureStatus(5, UnreadableError('"BrandNew"'), Level.FINALIZED),
-                None,
-                SignatureStatus(0, UnreadableError('{"slot": "five"}'), Level.PROCESSED),
-            ),
-        )
-
-    @pytest.mark.parametrize("text", ["", "null", "[]", '{"result": 5}', '{"result": {"context": {}, "value": []}}'])
-    def test_what_is_no_list_of_statuses_is_an_error(self, text: str) -> None:
-        with pytest.raises(ValueError, match=r"no list|Expecting"):
-            Statuses.from_json(text)
 
 
 @pytest.fixture(autouse=True)
