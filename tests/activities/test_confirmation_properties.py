@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from solders.signature import Signature
 from solders.transaction_status import TransactionErrorFieldless
@@ -52,7 +52,7 @@ fates = st.builds(
     first=st.none() | st.integers(0, 100),
     first_fails=st.booleans(),
     gone_after=st.integers(1, FINALITY - 1),
-    final=st.none() | st.integers(0, LIFE),
+    final=st.none() | st.integers(0, LIFE) | st.integers(LIFE - 5, LIFE),
     final_fails=st.booleans(),
 )
 
@@ -64,9 +64,11 @@ def turns(nodes: int, liar: bool) -> st.SearchStrategy[list[Turn]]:
         habits = [what for what in HONEST if not (node == 1 and what == "not listed")]
         choices = st.sampled_from([*habits, *LIES] if liar and node == 0 else habits)
         behind = st.integers(0, 140)
-        return st.builds(Turn, slot=st.integers(0, PEACE - FIRST_SLOT), node=st.just(node), what=choices, by=behind)
+        # Most that matters happens when it may have expired.
+        when = st.integers(0, PEACE - FIRST_SLOT) | st.integers(LIFE - 10, LIFE + FINALITY + 10)
+        return st.builds(Turn, slot=when, node=st.just(node), what=choices, by=behind)
 
-    return st.lists(st.integers(0, nodes - 1).flatmap(turn), max_size=25)
+    return st.lists(st.integers(0, nodes - 1).flatmap(turn), max_size=10)
 
 
 def play(world: World, turn: Turn, signature: Signature) -> None:
@@ -76,7 +78,7 @@ def play(world: World, turn: Turn, signature: Signature) -> None:
     node.behind = turn.by if turn.what == "behind" else 0
     node.hangs = turn.what == "hangs"
     node.denies = turn.what == "denies"
-    node.first_block = world.slot - turn.by if turn.what == "pruned" else 0
+    node.first_block = world.slot if turn.what == "pruned" else 0
     node.has_history = turn.what != "without history"
     node.is_listed = turn.what != "not listed"
     if turn.what == "down":
@@ -152,7 +154,13 @@ def test_honest_nodes_in_whatever_state(fate: Fate, script: list[Turn], level: L
         assert outcome == Landed(FIRST_SLOT + fate.final, FAILED if fate.final_fails else None)
 
 
+LANDS_LAST = Fate(first=None, first_fails=False, gone_after=1, final=LIFE, final_fails=False)
+
+
 @given(fate=fates, script=turns(3, liar=True))
+@example(LANDS_LAST, [Turn(0, 0, "denies", 0), *(Turn(LIFE, node, "down", 0) for node in (1, 2))])
+@example(LANDS_LAST, [Turn(0, 0, "denies", 0), *(Turn(LIFE, node, "behind", 100) for node in (1, 2))])
+@example(LANDS_LAST, [Turn(LIFE, 0, "claims failure", 2), *(Turn(LIFE, node, "busy", 0) for node in (1, 2))])
 @settings(max_examples=60, deadline=None)
 def test_one_that_lies_among_them(fate: Fate, script: list[Turn]) -> None:
     with asyncio.Runner(loop_factory=VirtualTime) as runner:
@@ -161,6 +169,7 @@ def test_one_that_lies_among_them(fate: Fate, script: list[Turn]) -> None:
 
 
 @given(fate=fates, script=turns(1, liar=False))
+@example(LANDS_LAST, [Turn(LIFE + 1, 0, "pruned", 0)])
 @settings(max_examples=30, deadline=None)
 def test_a_node_alone(fate: Fate, script: list[Turn]) -> None:
     with asyncio.Runner(loop_factory=VirtualTime) as runner:

@@ -5,6 +5,7 @@ import pytest
 from activities.solana.statuses import Level, SignatureStatus, Statuses, UnreadableError
 
 
+def test_one_unreadable_status_spoils_no_other() -> None:
     good = '{"slot":5,"confirmations":null,"err":null,"status":{"Ok":null},"confirmationStatus":"finalized"}'
     new = good.replace('"err":null', '"err":"BrandNew"').replace('{"Ok":null}', '{"Err":"BrandNew"}')
     odd = '{"slot":"five"}'
@@ -24,5 +25,3 @@ from activities.solana.statuses import Level, SignatureStatus, Statuses, Unreada
 def test_what_is_no_list_of_statuses_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"no list|Expecting"):
         Statuses.from_json(text)
-
-
