@@ -319,9 +319,10 @@ class TestProof:
                 signature = Signature.new_unique()
                 at.nodes[0].denies = True
                 await at.world.reach(FIRST_SLOT + 149)
+                landed = at.world.slot
                 at.world.land(signature)
                 at.nodes[1].behind = 100
-                assert await at.settle(signature) == Landed(FIRST_SLOT + 149, None)
+                assert await at.settle(signature) == Landed(landed, None)
 
         in_virtual_time(scenario)
 
