@@ -5,8 +5,10 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import NoDecode
 from solders.pubkey import Pubkey
 
 from db.settings import DatabaseSettings
@@ -35,6 +37,13 @@ class PoolSourceName(StrEnum):
     API = "api"
 
 
+class LandedAt(StrEnum):
+    """How final the block of a swap must be for its order to be reported as confirmed."""
+
+    CONFIRMED = "confirmed"
+    FINALIZED = "finalized"
+
+
 class PoolSettings(DatabaseSettings):
     """Where the registry finds its pools. Whatever names an address, the chain says what it is."""
 
@@ -48,6 +57,10 @@ class PoolSettings(DatabaseSettings):
         default="",
         validate_default=True,
         description=f"JSON-RPC address of a Solana node. On localnet {_LOCALNET_RPC_URL} by default.",
+    )
+    solana_rpc_fallback_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Further nodes of the same cluster, separated by commas; asked when the first does worse.",
     )
     pool_source: PoolSourceName = Field(
         default=PoolSourceName.CHAIN,
@@ -89,6 +102,25 @@ class PoolSettings(DatabaseSettings):
             self.pool_source = PoolSourceName.API
         return self
 
+    @field_validator("solana_rpc_fallback_urls", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+    @field_validator("solana_rpc_url", "solana_rpc_fallback_urls")
+    @classmethod
+    def _are_addresses(cls, value: str | tuple[SecretStr, ...]) -> str | tuple[SecretStr, ...]:
+        urls = [value] if isinstance(value, str) else [each.get_secret_value() for each in value]
+        if not all(urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname for url in urls):
+            # Not repeated: an address may hold a key.
+            raise ValueError("needs addresses that begin with http:// or https://")
+        return value
+
+    @property
+    def further_rpc_urls(self) -> list[str]:
+        """The addresses of the further nodes, which may hold keys."""
+        return [url.get_secret_value() for url in self.solana_rpc_fallback_urls]
+
     @field_validator("pool_file")
     @classmethod
     def _is_named(cls, path: Path | None, info: ValidationInfo) -> Path | None:
@@ -114,6 +146,13 @@ class WorkerSettings(PoolSettings):
     )
     status_poll_ms: int = Field(
         default=200, ge=5, le=10_000, description="Pause between two questions for the outcome of sent transactions."
+    )
+    solana_ws_url: SecretStr | None = Field(
+        default=None,
+        description="WebSocket address for notifications; by default next to solana_rpc_url, empty for none.",
+    )
+    landed_at: LandedAt = Field(
+        default=LandedAt.CONFIRMED, description="Report a swap when its block is confirmed, or only when finalized."
     )
     compute_unit_price: int = Field(
         default=1_000, ge=0, le=10_000_000_000, description="Least priority fee, micro-lamports per compute unit."

@@ -59,7 +59,7 @@ class SwapBuilder:
         except VenueError as error:
             raise EngineError(ErrorCode.POOL_UNAVAILABLE, f"the chosen pool no longer quotes: {error}") from error
         except ChainUnavailable as error:
-            raise EngineError(explain_refusal(getattr(error, "code", None)), str(error)) from error
+            raise EngineError(explain_refusal(error.code), str(error)) from error
         except ConnectionError as error:
             raise EngineError(ErrorCode.QUOTE_UNAVAILABLE, f"pool registry: {error}") from error
 
@@ -116,6 +116,7 @@ class SwapBuilder:
                 transaction=base64.b64encode(bytes(signed)).decode(),
                 blockhash=str(blockhash.blockhash),
                 last_valid_block_height=blockhash.last_valid_block_height,
+                signing_slot=blockhash.slot,
                 amount_in=sum(part.quote.amount_in for part in parts),
                 quoted_out=sum(part.quote.amount_out for part in parts),
                 least_out=sum(least_out for _, least_out in guarded),

@@ -31,6 +31,8 @@ from activities.solana.confirmation import Confirmations
 from activities.solana.fees import Fees, Tip
 from activities.solana.rpc import ChainUnavailable, SolanaRpc
 from activities.solana.signers.opened import open_signers
+from activities.solana.statuses import Level
+from activities.solana.subscriptions import Hints, NoHints, SignatureHints, pubsub_url
 from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
 from activities.swap_builder import SwapBuilder
@@ -71,9 +73,14 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     signers = await keys.enter_async_context(open_signers(settings.wallets_file, settings.wallet_dir, settings.cluster))
     database = Database(settings)
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
-    rpc = SolanaRpc(settings.solana_rpc_url)
+    rpc = SolanaRpc(settings.solana_rpc_url, settings.further_rpc_urls, genesis_hash=CLUSTERS[settings.cluster].genesis)
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
-    confirmations = Confirmations(rpc, settings.status_poll_ms / 1_000)
+    confirmations = Confirmations(
+        rpc,
+        settings.status_poll_ms / 1_000,
+        hints=_hints(settings),
+        landed_at=Level[settings.landed_at.name],
+    )
     pools = PoolRepository(database)
     quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
     guard = ClusterGuard(CLUSTERS[settings.cluster], [rpc])
@@ -125,6 +132,12 @@ def _fees(settings: WorkerSettings) -> Fees:
         max_age=settings.priority_fee_max_age_ms / 1_000,
         tip=Tip(Pubkey.from_string(account), lamports) if account is not None else None,
     )
+
+
+def _hints(settings: WorkerSettings) -> Hints:
+    chosen = settings.solana_ws_url
+    url = pubsub_url(settings.solana_rpc_url) if chosen is None else chosen.get_secret_value()
+    return SignatureHints(url) if url else NoHints()
 
 
 async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:

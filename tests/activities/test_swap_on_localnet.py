@@ -238,7 +238,7 @@ class TestFaults:
 
     async def test_an_outage_of_the_node_delays_the_outcome(self, desk: Desk) -> None:
         terms, swap = await prepared(desk)
-        await desk.chain.rpc("localnet_setFaults", [{"kind": "rate_limit", "methods": QUESTIONS, "times": 20}])
+        await desk.chain.rpc("localnet_setFaults", [{"kind": "rate_limit", "methods": QUESTIONS, "times": 3}])
         assert (await desk.outcome(terms, swap)).kind is OutcomeKind.LANDED
 
     async def test_a_late_landing_is_a_landing(self, desk: Desk) -> None:
