@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import contextlib
 import logging
+from collections.abc import AsyncIterator
 
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -27,7 +29,7 @@ from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SettleSwa
 log = logging.getLogger(__name__)
 
 # Well below the heartbeat timeout, so that a slow moment of the worker is not taken for its death.
-_HEARTBEAT_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 0.4
 
 # A node may confirm a signature a moment before it can show the transaction.
 _FILL_RETRY_SECONDS = 0.2
@@ -67,6 +69,10 @@ class SwapActivities:
     @activity.defn
     async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
         """Record the attempt, relay its event, send the signed bytes until the chain's answer is proven."""
+        async with _beating():
+            return await self._execute(request)
+
+    async def _execute(self, request: ExecuteSwap) -> SwapExecuted:
         swap, terms = request.swap, request.terms
         stands = await self._store.record_attempt(swap, request.event)
         if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
@@ -80,16 +86,13 @@ class SwapActivities:
         """Send a swap's recorded bytes, signed by a try whose history is lost, until the chain's answer is proven."""
         signature = request.event.signature
         assert signature is not None
-        swap, outcome = await self._store.recorded_swap(request.terms.order_id, signature)
-        return SwapSettled(swap=swap, outcome=outcome or await self._follow(request.terms, swap))
+        async with _beating():
+            swap, outcome = await self._store.recorded_swap(request.terms.order_id, signature)
+            return SwapSettled(swap=swap, outcome=outcome or await self._follow(request.terms, swap))
 
     async def _follow(self, terms: OrderTerms, swap: SwapAttempt) -> SwapOutcome:
         """Send the bytes until their outcome is known, and record it."""
-        heartbeat = asyncio.create_task(_beat())
-        try:
-            outcome = await self._outcome(terms, swap)
-        finally:
-            heartbeat.cancel()
+        outcome = await self._outcome(terms, swap)
         await self._store.settle_attempt(swap, outcome)
         self._in_flight.remove(memo(swap.order_id, swap.attempt))
         return outcome
@@ -126,7 +129,20 @@ class SwapActivities:
                     return read_fill(landed, wallet, sold, bought)
             except (ChainUnavailable, FillUnreadable) as error:
                 log.warning("amounts of %s: %s", signature, error)
+            except Exception:
+                # It has traded: the order waits, and says so, until a node tells the amounts in a form we can read.
+                log.exception("amounts of %s", signature)
             await asyncio.sleep(_FILL_RETRY_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Tell Temporal that this worker lives, also while PostgreSQL keeps it waiting."""
+    heartbeat = asyncio.create_task(_beat())
+    try:
+        yield
+    finally:
+        heartbeat.cancel()
 
 
 async def _beat() -> None:
