@@ -5,59 +5,92 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from tests.chaos.outages import OUTAGES, outage
 from tests.chaos.run import Report, run, start
-from tests.chaos.schedule import LONG
+from tests.chaos.schedule import LONG, SHORT, Profile
 from tests.chaos.traffic import Clients
+from tests.e2e.stack import Stack
+
+# How long PostgreSQL stays away.
+_OUTAGE_SECONDS = 10.0
 
 
 def main() -> int:
     """Run every seed; 1 when a promise was not kept in any of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--orders", type=int, default=LONG.orders)
+    parser.add_argument("--orders", type=int, help="How many orders for each seed.")
+    parser.add_argument("--short", action="store_true", help="The short runs of the tests, without the outages.")
     parser.add_argument("--keep", type=Path, help="Keep data and logs of the stacks in this directory.")
     given = parser.parse_args()
+    profile = SHORT if given.short else LONG
+    profile = replace(profile, orders=given.orders or profile.orders)
     reports = []
-    for seed in given.seeds:
-        with tempfile.TemporaryDirectory(prefix="order-engine-chaos-") as temporary:
-            # The embedded PostgreSQL may run as another user, who has to pass through.
-            Path(temporary).chmod(0o755)
-            folder = (given.keep or Path(temporary)).absolute()
-            reports.append(_one(folder / f"seed-{seed}", seed, given.orders))
-    _say("\nseed     orders  terminal  landed  duplicated  missing  drift  crashes  strikes  seconds")
-    for report in reports:
-        figures = report.figures
-        _say(
-            f"{report.seed:<8} {figures.orders:>6}  {figures.terminal:>8}  {figures.landed:>6}  "
-            f"{figures.duplicated:>10}  {figures.missing:>7}  {figures.drift:>5}  {report.crashes:>7}  "
-            f"{report.strikes.total():>7}  {report.seconds:>7.0f}" + ("" if report.passed else "  FAILED")
-        )
-    failed = [str(report.seed) for report in reports if not report.passed]
+    with tempfile.TemporaryDirectory(prefix="order-engine-chaos-") as temporary:
+        # The embedded PostgreSQL may run as another user, who has to pass through.
+        Path(temporary).chmod(0o755)
+        folder = (given.keep or Path(temporary)).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        if not given.short:
+            reports += _outages(folder / "outages")
+        reports += [_seed(folder / f"seed-{seed}", seed, profile) for seed in given.seeds]
+    _table(reports)
+    failed = [report.name for report in reports if not report.passed]
     if failed:
-        _say(f'\nrepeat with: make chaos SEEDS="{" ".join(failed)}"')
+        _say(f"\nNOT KEPT in {', '.join(failed)}; the same seeds strike again: --seeds …")
     return 1 if failed else 0
 
 
-def _one(data_dir: Path, seed: int, orders: int) -> Report:
-    profile = replace(LONG, orders=orders)
-    data_dir.parent.mkdir(parents=True, exist_ok=True)
+def _seed(data_dir: Path, seed: int, profile: Profile) -> Report:
     stack = start(data_dir, seed, profile)
+    return _reported(stack, lambda clients, say: run(stack, clients, seed, profile, say), f"seed {seed}")
+
+
+def _outages(data_dir: Path) -> list[Report]:
+    """Each outage on a stack of its own, so that one report tells of one outage."""
+    reports = []
+    for number, name in enumerate(OUTAGES):
+        stack = Stack.start(data_dir.with_name(f"{data_dir.name}-{number}"), "--workers", "2")
+        reports.append(_reported(stack, partial(_outage, stack, name), name))
+    return reports
+
+
+async def _outage(stack: Stack, name: str, clients: Clients, _: Callable[[str], None]) -> Report:
+    return await outage(stack, clients, name, _OUTAGE_SECONDS)
+
+
+def _reported(
+    stack: Stack, work: Callable[[Clients, Callable[[str], None]], Coroutine[None, None, Report]], name: str
+) -> Report:
     begun = time.monotonic()
 
     def say(line: str) -> None:
-        _say(f"  seed {seed}  {time.monotonic() - begun:6.1f} s  {line}")
+        _say(f"  {name}  {time.monotonic() - begun:6.1f} s  {line}")
 
     try:
-        report = asyncio.run(run(stack, Clients(stack), seed, profile, say))
+        report = asyncio.run(work(Clients(stack), say))
     finally:
         stack.stop()
     _say(str(report))
     if report.stories:
         _say(report.stories)
     return report
+
+
+def _table(reports: Sequence[Report]) -> None:
+    _say(f"\n{'':<24}  orders  terminal  landed  duplicated  missing  drift  crash points  blows  seconds")
+    for report in reports:
+        figures = report.figures
+        _say(
+            f"{report.name:<24}  {figures.orders:>6}  {figures.terminal:>8}  {figures.landed:>6}  "
+            f"{figures.duplicated:>10}  {figures.missing:>7}  {figures.drift:>5}  {report.crashes:>12}  "
+            f"{report.strikes.total():>5}  {report.seconds:>7.0f}" + ("" if report.passed else "  NOT KEPT")
+        )
 
 
 def _say(line: str) -> None:

@@ -28,12 +28,6 @@ def kill(stack: Stack, name: str) -> bool:
     return True
 
 
-async def restarted(stack: Stack, name: str, before: int) -> None:
-    """Wait until another process than `before` has this name."""
-    while (found := record(stack, name)) is None or found.pid == before:
-        await asyncio.sleep(0.02)
-
-
 async def freeze(stack: Stack, name: str, seconds: float) -> bool:
     """Stop the process and all below it for a while, its connections open; whether it was there."""
     found = record(stack, name)

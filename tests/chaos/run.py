@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -30,7 +31,7 @@ _POOR = 0.03
 class Report:
     """How a run ended. `stories` tells of the offending orders."""
 
-    seed: int
+    name: str
     figures: Figures
     findings: list[Finding]
     surprises: list[str]
@@ -47,7 +48,7 @@ class Report:
         return not self.findings and not self.surprises and self.figures.orders == self.figures.terminal
 
     def __str__(self) -> str:
-        told = [f"seed={self.seed} {self.figures}"]
+        told = [f"{self.name}: {self.figures}"]
         told.append(
             f"  {self.seconds:.0f} s; "
             + " ".join(f"{name}={count}" for name, count in sorted(self.statuses.items()))
@@ -79,7 +80,7 @@ async def run(
     stack: Stack, clients: Clients, seed: int, profile: Profile, say: Callable[[str], None] = lambda _: None
 ) -> Report:
     """Post the profile's orders under the seed's blows, and audit the whole stack afterwards."""
-    begun, first = time.monotonic(), len(clients.placed)
+    begun = time.monotonic()
     struck: Counter[str] = Counter()
     blows = asyncio.create_task(_strike(stack, random.Random(f"{seed} strikes"), profile, struck, say))
     try:
@@ -88,19 +89,26 @@ async def run(
         blows.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await blows
+    say(f"mending after {time.monotonic() - begun:.0f} s")
+    return await concluded(stack, clients, f"seed {seed}", begun, struck)
+
+
+async def concluded(
+    stack: Stack, clients: Clients, name: str, begun: float, struck: Counter[str] | None = None
+) -> Report:
+    """Mend what is broken, wait until all is quiet, and audit the whole stack."""
     await mend(stack)
-    say(f"mended after {time.monotonic() - begun:.0f} s; settling")
     await settled(stack, clients)
     found = await facts.gather(stack)
     figures, findings = audit(found, clients.placed.values())
     report = Report(
-        seed=seed,
+        name=name,
         figures=figures,
         findings=findings,
         surprises=list(clients.surprises),
         statuses=by_status(found),
-        answers=clients.answers(since=first),
-        strikes=struck,
+        answers=clients.answers(),
+        strikes=struck or Counter(),
         crashes=len(list(_crash_dir(stack.data_dir).glob("*"))),
         seconds=time.monotonic() - begun,
     )
@@ -143,23 +151,27 @@ async def _one(stack: Stack, strike: Strike, seed: int) -> None:
     elif strike.action is Action.FREEZE:
         await processes.freeze(stack, strike.targets[0], strike.seconds)
     else:
-        await faults(stack, list(strike.faults), seed)
+        await set_faults(stack, list(strike.faults), seed)
         await asyncio.sleep(strike.seconds)
-        await faults(stack, [])
+        await mend(stack)
 
 
-async def faults(stack: Stack, wanted: list[dict[str, object]], seed: int | None = None) -> bool:
-    """Set the node's faults; whether it was there to hear it. A node that was killed comes back without any."""
-    try:
-        await asyncio.wait_for(stack.ask_chain("localnet_setFaults", wanted, seed), 5)
-    except (httpx.TransportError, TimeoutError, ValueError):
-        return False
-    return True
+async def set_faults(stack: Stack, faults: list[dict[str, Any]], seed: int | None = None) -> bool:
+    """Set the node's faults; whether it heard that. A node that was killed comes back without any."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": "localnet_setFaults", "params": [faults, seed]}
+    async with httpx.AsyncClient(timeout=2) as client:
+        try:
+            # The faults in force may hit this call too.
+            return "result" in (await client.post(stack.rpc, json=body)).json()
+        except (httpx.TransportError, ValueError):
+            return False
 
 
 async def mend(stack: Stack) -> None:
     """Clear the node's faults; whatever is dead is being started again by `up`."""
-    while not await faults(stack, []):
+    while True:
+        if await set_faults(stack, []):
+            return
         await asyncio.sleep(0.1)
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from activities.crash_points import CrashPoint
@@ -51,20 +52,24 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How hard a run is: orders, how many at a time, seconds between blows (least, most), and crash points at most."""
+    """How hard a run is: orders, how many at a time, crash points that are met, and the blows.
+
+    `blows` at most, None for blows until all orders are posted; `pause` seconds between two, least and most.
+    """
 
     orders: int
     at_a_time: int
-    pause: tuple[float, float]
     crash_points: int
+    pause: tuple[float, float]
+    blows: int | None = None
 
 
-SHORT = Profile(orders=60, at_a_time=12, pause=(0.6, 1.6), crash_points=3)
-LONG = Profile(orders=1_000, at_a_time=24, pause=(2.0, 6.0), crash_points=len(CrashPoint))
+SHORT = Profile(orders=80, at_a_time=16, crash_points=3, pause=(0.5, 1.5), blows=8)
+LONG = Profile(orders=1_000, at_a_time=24, crash_points=len(CrashPoint), pause=(2.0, 6.0))
 
 
 def strikes(draw: random.Random, profile: Profile) -> Iterator[Strike]:
-    """Blows without end. Every service is hit once before one of them is hit again."""
+    """The profile's blows. Every service is hit once before one of them is hit again."""
     waiting: list[str] = []
 
     def victim() -> str:
@@ -72,7 +77,7 @@ def strikes(draw: random.Random, profile: Profile) -> Iterator[Strike]:
             waiting.extend(draw.sample(SERVICES, len(SERVICES)))
         return waiting.pop()
 
-    while True:
+    for _ in count() if profile.blows is None else range(profile.blows):
         after = draw.uniform(*profile.pause)
         roll = draw.random()
         if roll < 0.4:

@@ -152,9 +152,9 @@ class Clients:
                 pass
             await asyncio.sleep(_PAUSE)
 
-    def answers(self, since: int = 0) -> Counter[Answer]:
-        """How the requests after number `since` were answered."""
-        return Counter(each.answer for each in self.placed.values() if each.number > since)
+    def answers(self) -> Counter[Answer]:
+        """How the requests were answered."""
+        return Counter(each.answer for each in self.placed.values())
 
 
 def number_of(amount: int) -> int:
