@@ -29,7 +29,7 @@ from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SettleSwa
 log = logging.getLogger(__name__)
 
 # Well below the heartbeat timeout, so that a slow moment of the worker is not taken for its death.
-_HEARTBEAT_SECONDS = 0.4
+_HEARTBEAT_SECONDS = 0.35
 
 # A node may confirm a signature a moment before it can show the transaction.
 _FILL_RETRY_SECONDS = 0.2

@@ -52,19 +52,19 @@ class SlotClock:
         slot_ms: int,
         anchors: list[Anchor],
         lags: dict[Commitment, int],
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._genesis_hash = genesis_hash
-        self._now = now
+        self._now = now or _even_time()
         self._lags = lags
         self._latest = FIRST_SLOT
         self._slot_of: OrderedDict[bytes, int] = OrderedDict()
         self._hashed_to = 0
         self.anchors = anchors
         if not anchors:
-            anchors.append(Anchor(now(), FIRST_SLOT, slot_ms))
+            anchors.append(Anchor(self._now(), FIRST_SLOT, slot_ms))
         elif anchors[-1].slot_ms != slot_ms:
-            anchors.append(Anchor(now(), self.slot(), slot_ms))
+            anchors.append(Anchor(self._now(), self.slot(), slot_ms))
 
     def slot(self) -> int:
         """The slot in progress, in which transactions land."""
@@ -127,6 +127,12 @@ class SlotClock:
         """Whether a block in `bank_slot` may hold a transaction that names `blockhash`."""
         slot = self.slot_of_blockhash(blockhash)
         return slot is not None and slot <= bank_slot <= slot + MAX_BLOCKHASH_AGE
+
+
+def _even_time() -> Callable[[], float]:
+    """Unix time that runs on evenly from now: setting the machine's clock back must not make the slots stand still."""
+    begun = time.time() - time.monotonic()
+    return lambda: begun + time.monotonic()
 
 
 def block_height(slot: int) -> int:

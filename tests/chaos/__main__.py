@@ -11,13 +11,17 @@ from functools import partial
 from pathlib import Path
 
 from tests.chaos.outages import OUTAGES, outage
+from tests.chaos.recovery import measure
 from tests.chaos.run import Report, run, start
-from tests.chaos.schedule import LONG, SHORT, Profile
+from tests.chaos.schedule import LONG, SHORT, WORKERS, Profile
 from tests.chaos.traffic import Clients
 from tests.e2e.stack import Stack
 
 # How long PostgreSQL stays away.
 _OUTAGE_SECONDS = 10.0
+
+# Between two measurements: the workers are back and poll.
+_STEADY_SECONDS = 8.0
 
 
 def main() -> int:
@@ -38,6 +42,7 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         if not given.short:
             reports += _outages(folder / "outages")
+            _recovery(folder / "recovery")
         reports += [_seed(folder / f"seed-{seed}", seed, profile) for seed in given.seeds]
     _table(reports)
     failed = [report.name for report in reports if not report.passed]
@@ -58,6 +63,18 @@ def _outages(data_dir: Path) -> list[Report]:
         stack = Stack.start(data_dir.with_name(f"{data_dir.name}-{number}"), "--workers", "2")
         reports.append(_reported(stack, partial(_outage, stack, name), name))
     return reports
+
+
+def _recovery(data_dir: Path) -> None:
+    """The figures of a killed worker among two, and of all workers killed at once."""
+    stack = Stack.start(data_dir, "--workers", "2")
+    try:
+        for killed in (WORKERS[:1], WORKERS):
+            _say(f"{' and '.join(killed)}: {asyncio.run(measure(stack, Clients(stack), killed))}")
+            # A worker that comes back steadily is restarted without back-off.
+            time.sleep(_STEADY_SECONDS)
+    finally:
+        stack.stop()
 
 
 async def _outage(stack: Stack, name: str, clients: Clients, _: Callable[[str], None]) -> Report:

@@ -23,6 +23,9 @@ from workflows.domain.lifecycle import TERMINAL
 # and a blockhash's life for whatever was sent last. Far more than it takes; beyond it an order counts as stuck.
 SETTLE_SECONDS = 120.0
 
+# A client that was turned away comes back after this many seconds.
+_ASK_AGAIN = 0.3
+
 # An order that cannot be paid now and then: refusals are to be as exact as trades.
 _POOR = 0.03
 
@@ -124,9 +127,12 @@ async def _post(clients: Clients, draw: random.Random, profile: Profile) -> None
 
     async def one(client: httpx.AsyncClient, wallet: str) -> None:
         async with gate:
-            placed = await clients.place(client, draw, wallet=wallet)
-            # A client that was turned away comes back later; one that was served, when its order has ended.
-            await (asyncio.sleep(0.3) if placed.answer is not Answer.ACCEPTED else clients.ended(placed))
+            # A client that was turned away, or not told, asks again: as many orders are accepted as are wanted.
+            while True:
+                placed = await clients.place(client, draw, wallet=wallet)
+                if placed.answer is Answer.ACCEPTED:
+                    return await clients.ended(placed)
+                await asyncio.sleep(_ASK_AGAIN)
 
     async with clients.http() as client:
         wallets = ["poor" if draw.random() < _POOR else "default" for _ in range(profile.orders)]

@@ -11,7 +11,7 @@ from tests.e2e.stack import Stack
 
 # Long enough for every kind of wait in the engine to meet it; `make chaos` stops PostgreSQL for ten seconds.
 _SECONDS = 3.0
-_ORDERS = 50
+_ORDERS = 30
 
 
 @pytest.mark.timeout(180)

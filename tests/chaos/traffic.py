@@ -22,6 +22,9 @@ _NUMBERS = 100_000
 
 _PAUSE = 0.1
 
+# Several lives of a blockhash and the longest back-off of a restart on top.
+_STUCK_AFTER = 120.0
+
 # The close codes that say: there is no such order, or no such event. No stream of an accepted order may end so.
 _DENIALS = (4400, 4404)
 
@@ -103,8 +106,8 @@ class Clients:
         return placed
 
     async def ended(self, placed: Placed) -> None:
-        """Wait until the stream of an accepted order has ended."""
-        await asyncio.wait([self._following[placed.number]])
+        """Wait until the stream of an accepted order has ended, or for so long that the audit will find it stuck."""
+        await asyncio.wait([self._following[placed.number]], timeout=_STUCK_AFTER)
 
     def _hear(self, placed: Placed, answer: httpx.Response) -> None:
         told = answer.json()
