@@ -32,7 +32,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=2)
 SEND_TIMEOUT = timedelta(minutes=10)
 
 # After a worker dies its workflows' next tasks wait this long before another worker may take them.
-STICKY_TIMEOUT = timedelta(seconds=1.5)
+STICKY_TIMEOUT = timedelta(milliseconds=1_500)
 
 # A killed worker's half-done workflow task is given to another worker after this.
 WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)

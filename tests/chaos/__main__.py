@@ -47,7 +47,7 @@ def main() -> int:
     _table(reports)
     failed = [report.name for report in reports if not report.passed]
     if failed:
-        _say(f"\nNOT KEPT in {', '.join(failed)}; the same seeds strike again: --seeds …")
+        _say(f"\nNOT KEPT: {', '.join(failed)}. The same seed and number of orders draw the same blows again.")
     return 1 if failed else 0
 
 
