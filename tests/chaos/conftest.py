@@ -5,14 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.run import start
-from tests.chaos.schedule import SHORT
+from tests.chaos.schedule import SEED, SHORT
 from tests.chaos.traffic import Clients
 from tests.e2e.stack import Stack
 from tests.e2e.telling import pytest_runtest_makereport
 
 __all__ = ["broken_stack", "clients", "pytest_runtest_makereport"]
-
-SEED = 20_260_304
 
 
 @pytest.fixture(scope="session")

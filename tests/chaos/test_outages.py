@@ -2,10 +2,9 @@
 
 import pytest
 
-from tests.chaos.conftest import SEED
 from tests.chaos.outages import EVERYTHING, OUTAGES, outage
 from tests.chaos.run import run
-from tests.chaos.schedule import SHORT
+from tests.chaos.schedule import SEED, SHORT
 from tests.chaos.traffic import Answer, Clients
 from tests.e2e.stack import Stack
 

@@ -54,9 +54,15 @@ class Stack:
                 cwd=ROOT,
                 env={**os.environ, **(environment or {})},
             )
-        while not any(line.startswith("ready ") for line in said.read_text().splitlines()):
-            assert process.poll() is None, f"the stack did not start: {said.read_text()}"
-            time.sleep(0.05)
+        try:
+            while not any(line.startswith("ready ") for line in said.read_text().splitlines()):
+                assert process.poll() is None, f"the stack did not start: {said.read_text()}"
+                time.sleep(0.05)
+        except BaseException:
+            # The time limit of the test, say: nothing may be left running, and its children die with it.
+            process.kill()
+            process.wait()
+            raise
         return cls(data_dir, f"http://127.0.0.1:{api}", f"http://127.0.0.1:{rpc}", process, said)
 
     def stop(self) -> None:
