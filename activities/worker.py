@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,6 +17,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from activities.crash_points import CrashSettings, crash_plan, plant, refuse_mainnet
 from activities.finding.sources import pool_source
 from activities.in_flight import InFlight
 from activities.persist import PersistActivities
@@ -54,6 +57,10 @@ _CONNECT_RETRY_SECONDS = 0.5
 # Time for running activities to reach a good moment; their next worker goes on with the same bytes.
 _GRACEFUL_SHUTDOWN = timedelta(seconds=2)
 
+# After a stop signal the process ends within this, whatever it still waits for: a write repeats for ever while
+# PostgreSQL is away. Its end is then a worker's death like any other, which loses nothing.
+_LAST_MOMENT_SECONDS = 6.0
+
 # A workflow task runs its local activities before it is done. What waits for a turn waits at the server, where no
 # task timeout runs; too many at once in one process and all of them are late, and done again.
 _CONCURRENT_WORKFLOW_TASKS = 40
@@ -92,6 +99,9 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     refresh = RefreshActivities(Registry(rpc, TokenRepository(database), pools), pool_source(settings, rpc))
     try:
         await _check_cluster(guard)
+        if crashes := crash_plan(CrashSettings()):
+            refuse_mainnet(await rpc.genesis_hash())
+            plant(crashes, store=store, relay=relay, builder=builder, confirmations=confirmations, rpc=rpc)
         yield (
             persist.persist_order,
             quotes.fetch_raydium_quote,
@@ -192,6 +202,19 @@ def main() -> None:
 async def _until_signalled(settings: WorkerSettings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        # A thread, so that it comes even when the event loop is stuck.
+        last_moment = threading.Timer(_LAST_MOMENT_SECONDS, _end_now)
+        last_moment.daemon = True
+        last_moment.start()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, on_signal)
     await run(settings, stop)
+
+
+def _end_now() -> None:
+    log.warning("still busy %g s after the stop signal: ending at once", _LAST_MOMENT_SECONDS)
+    os._exit(0)

@@ -25,14 +25,14 @@ WRITE_TIMEOUT = timedelta(seconds=10)
 # One try of building, simulating and signing.
 PREPARE_TIMEOUT = timedelta(seconds=10)
 
-# The sender reports that it lives this often; a killed worker is noticed after the timeout.
-HEARTBEAT_TIMEOUT = timedelta(seconds=4)
+# A sender that has not reported for this long is taken for dead, and another goes on with the same bytes.
+HEARTBEAT_TIMEOUT = timedelta(seconds=2)
 
 # Longer than any blockhash can live (150 blocks), even on a slow cluster; a retry goes on with the same bytes.
 SEND_TIMEOUT = timedelta(minutes=10)
 
 # After a worker dies its workflows' next tasks wait this long before another worker may take them.
-STICKY_TIMEOUT = timedelta(seconds=2)
+STICKY_TIMEOUT = timedelta(milliseconds=1_500)
 
 # A killed worker's half-done workflow task is given to another worker after this.
 WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)

@@ -84,7 +84,7 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.METHOD_NOT_ALLOWED: Row(405, Retry.NEVER, "Use a method from the Allow header."),
     ErrorCode.RESOURCE_NOT_FOUND: Row(404, Retry.NEVER, "See /docs for the routes."),
     ErrorCode.ORDER_NOT_FOUND: Row(404, Retry.NEVER, "Check the order id."),
-    ErrorCode.KEY_REQUIRED: Row(401, Retry.NEVER, "Send an API key: Authorization: Bearer oek_…"),
+    ErrorCode.KEY_REQUIRED: Row(401, Retry.NEVER, "Send an API key: Authorization: Bearer oek_…."),
     ErrorCode.KEY_INVALID: Row(401, Retry.NEVER, "Use a key that is neither unknown, expired nor revoked."),
     ErrorCode.SCOPE_MISSING: Row(403, Retry.NEVER, "Use a key with the named scope."),
     ErrorCode.ORIGIN_REFUSED: Row(403, Retry.NEVER, "Allow the page's origin with ORDER_ENGINE_API_ALLOWED_ORIGINS."),
