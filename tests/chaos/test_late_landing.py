@@ -14,7 +14,7 @@ from workflows.domain.attempt import OutcomeKind
 @pytest.fixture
 async def desk(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     """A cluster whose clients give up after a moment."""
-    monkeypatch.setattr("activities.solana.rpc._REQUEST_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("activities.solana.endpoints._TIMEOUT_SECONDS", 0.2)
     async with open_desk(tmp_path_factory.mktemp("localnet")) as desk:
         yield desk
 
