@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from activities.risk_settings import RiskSettings
 from db.settings import DatabaseSettings
 
 
@@ -47,7 +48,7 @@ class PoolSettings(DatabaseSettings):
         return path
 
 
-class WorkerSettings(PoolSettings):
+class WorkerSettings(PoolSettings, RiskSettings):
     """Everything the worker can be told by environment. Temporal's address and namespace come from TEMPORAL_*."""
 
     redis_url: SecretStr = Field(description="redis://host:port, where order events are relayed to the streams.")

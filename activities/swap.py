@@ -68,7 +68,11 @@ class SwapActivities:
     async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
         """Record the attempt, relay its event, send the signed bytes until the chain's answer is proven."""
         swap, terms = request.swap, request.terms
-        stands = await self._store.record_attempt(swap, request.event)
+        try:
+            stands = await self._store.record_attempt(swap, request.event)
+        except EngineError as error:
+            self._in_flight.remove(memo(swap.order_id, swap.attempt))
+            return SwapExecuted(event=request.event, outcome=None, halted=error.detail)
         if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
             self._in_flight.remove(memo(swap.order_id, swap.attempt))
             return SwapExecuted(event=stands, outcome=None)

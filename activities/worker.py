@@ -15,6 +15,8 @@ from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
 from activities.finding.sources import pool_source
+from activities.halt import TradingGate
+from activities.holdings import HoldingsReader
 from activities.in_flight import InFlight
 from activities.persist import PersistActivities
 from activities.pools import PoolReader
@@ -22,6 +24,7 @@ from activities.publish import PublishActivities, RedisRelay
 from activities.quotes import QuoteActivities, Quoter
 from activities.refresh import RefreshActivities
 from activities.registry import Registry
+from activities.risk import RiskActivities, RiskDesk
 from activities.route import RouteActivities
 from activities.router import Router, SplitPolicy
 from activities.settings import WorkerSettings
@@ -30,9 +33,11 @@ from activities.solana.rpc import SolanaRpc
 from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
 from activities.swap_builder import Fees, SwapBuilder
+from activities.valuation import Valuer
 from db.database import Database
 from db.orders import OrderRepository
 from db.registry import PoolRepository, TokenRepository
+from db.risk import HaltRepository, ReservationRepository
 from workflows import names
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
@@ -63,16 +68,24 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
     rpc = SolanaRpc(settings.solana_rpc_url)
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
-    confirmations = Confirmations(rpc, settings.status_poll_ms / 1_000)
+    # The kill switch must not wait for a connection behind orders.
+    switch = Database(settings.model_copy(update={"database_pool_size": 1}))
+    gate, limits = TradingGate(HaltRepository(switch), settings.risk_halt_poll_ms / 1_000), settings.limits
+    confirmations = Confirmations(rpc, settings.status_poll_ms / 1_000, may_broadcast=gate.may_broadcast)
     pools = PoolRepository(database)
     quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
     fees = Fees(settings.compute_unit_price, settings.compute_unit_margin_percent)
-    builder = SwapBuilder(rpc, quoter, Wallets(settings.wallet_dir), fees, max_age)
-    router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps))
-    persist, publish = PersistActivities(store, relay), PublishActivities(store, relay)
+    wallets, tokens = Wallets(settings.wallet_dir), TokenRepository(database)
+    builder = SwapBuilder(rpc, quoter, wallets, fees, max_age)
+    router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps), limits)
+    holdings = HoldingsReader(rpc, settings.compute_unit_price, max_age)
+    valuer = Valuer(quoter, tokens, settings.risk_reference_token)
+    desk = RiskDesk(limits, gate, valuer, wallets, holdings, ReservationRepository(database))
+    persist, publish = PersistActivities(store, relay, desk.admit), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
-    refresh = RefreshActivities(Registry(rpc, TokenRepository(database), pools), pool_source(settings, rpc))
+    refresh = RefreshActivities(Registry(rpc, tokens, pools), pool_source(settings, rpc))
+    gate.open()
     try:
         yield (
             persist.persist_order,
@@ -80,6 +93,7 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
             quotes.fetch_meteora_quote,
             quotes.compare_quotes,
             route.choose_route,
+            RiskActivities(desk, in_flight).check_risk,
             swap.prepare_swap,
             swap.execute_swap,
             swap.settle_swap,
@@ -88,8 +102,10 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
         )
     finally:
         await confirmations.close()
+        await gate.close()
         await rpc.close()
         await redis.aclose()
+        await switch.close()
         await database.close()
 
 

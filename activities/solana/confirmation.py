@@ -48,11 +48,15 @@ class _InFlight:
 
 
 class Confirmations:
-    """All signatures of this worker whose outcome is unknown; `poll_seconds` paces the questions."""
+    """All signatures of this worker whose outcome is unknown; `poll_seconds` paces the questions.
 
-    def __init__(self, rpc: SolanaRpc, poll_seconds: float) -> None:
+    While `may_broadcast` says no nothing is sent, and the outcome of what may have been sent before is still found out.
+    """
+
+    def __init__(self, rpc: SolanaRpc, poll_seconds: float, may_broadcast: Callable[[], bool] = lambda: True) -> None:
         self._rpc = rpc
         self._poll_seconds = poll_seconds
+        self._may_broadcast = may_broadcast
         self._in_flight: dict[Signature, _InFlight] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -146,13 +150,18 @@ class Confirmations:
                 self._take(entry, status)
 
     async def _resend(self, entry: _InFlight, slot: int) -> None:
-        if entry.sent_at_slot is None:
+        if not self._may_broadcast():
+            # Due as soon as it may be sent again.
+            entry.sent_at_slot = slot - RESEND_AFTER_SLOTS
+        elif entry.sent_at_slot is None:
             entry.sent_at_slot = slot
         elif slot >= entry.sent_at_slot + RESEND_AFTER_SLOTS:
             entry.sent_at_slot = slot
             await self._send(entry)
 
     async def _send(self, entry: _InFlight) -> None:
+        if not self._may_broadcast():
+            return
         # A send error proves nothing: the bytes may have reached the leader all the same.
         try:
             await self._rpc.send(entry.transaction)
