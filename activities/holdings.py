@@ -8,16 +8,13 @@ from activities.solana import token_accounts
 from activities.solana.rpc import SolanaRpc
 from activities.solana.shared import Shared
 from activities.solana.token_accounts import TOKEN_ACCOUNT_SIZE
-from activities.solana.transaction import priority_fee
+from activities.solana.transaction import LAMPORTS_PER_SIGNATURE, priority_fee
 from activities.venues.errors import Unsupported
 from activities.venues.mint import NATIVE_MINT, token_balance
 from activities.venues.pool import MAX_COMPUTE_UNITS, Account
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.order import OrderTerms
 from workflows.domain.risk import Needs
-
-# Every signature of a transaction costs so many lamports (Solana fee documentation); a swap has one.
-_SIGNATURE_LAMPORTS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ class HoldingsReader:
         selling = token_accounts.selling_side(wallet, mint_in, program_in, terms.amount_in, terms.order_id, rent)
         buying = token_accounts.buying_side(wallet, mint_out, program_out, can_receive, terms.order_id, rent)
         returned = selling.returned + buying.returned
-        fees = _SIGNATURE_LAMPORTS + priority_fee(MAX_COMPUTE_UNITS, self._compute_unit_price)
+        fees = LAMPORTS_PER_SIGNATURE + priority_fee(MAX_COMPUTE_UNITS, self._compute_unit_price)
         return Needs(
             lamports=selling.lamports + buying.lamports - returned + fees,
             # A fee payer must be left empty or rent-exempt; left empty is of no use to whoever trades on.

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from deploy.cli.failure import CommandError
+from deploy.cli.halt import trading
 from deploy.cli.output import print_table
 from deploy.cli.running import adopt_running_stack
 from deploy.cli.settings import load, variable_of
@@ -20,10 +21,11 @@ _TIMEOUT = 5.0
 def doctor(
     only_servers: Annotated[bool, typer.Option("--servers", help="Leave out the list of settings.")] = False,
 ) -> None:
-    """List all settings and ask every server for its health.
+    """List all settings, ask every server for its health, and say whether trading is halted.
 
     Fails when a server does not answer.
     """
+    from deploy.local import postgres
     from deploy.local.settings import StackSettings
 
     # Before the addresses of a running stack are taken over, which would look like servers set by the user.
@@ -38,6 +40,7 @@ def doctor(
     print("\nservers")
     failures = asyncio.run(_ask_all())
     print_table([(name, "answers" if why is None else why) for name, why in failures.items()])
+    print(f"\ntrading {trading(postgres.url(load(StackSettings)))}")
     silent = [name for name, why in failures.items() if why is not None]
     if silent:
         raise CommandError(f"no answer from {', '.join(silent)}")
