@@ -10,11 +10,15 @@ from activities.solana.shared import Shared
 from activities.solana.token_accounts import TOKEN_ACCOUNT_SIZE
 from activities.solana.transaction import LAMPORTS_PER_SIGNATURE, priority_fee
 from activities.venues.errors import Unsupported
-from activities.venues.mint import NATIVE_MINT, token_balance
+from activities.venues.mint import NATIVE_MINT, TOKEN_PROGRAM, token_balance
 from activities.venues.pool import MAX_COMPUTE_UNITS, Account
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.order import OrderTerms
 from workflows.domain.risk import Needs
+
+# An account of a Token-2022 mint holds the extensions that go with its mint's: at most an owner that cannot change,
+# withheld transfer fees and a pause (spl-token-2022: 166 bytes, then 4 and 0, 4 and 8, 4 and 0).
+_EXTENDED_ACCOUNT_SIZE = 186
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class HoldingsReader:
         mint_in, mint_out = Pubkey.from_string(terms.token_in.mint), Pubkey.from_string(terms.token_out.mint)
         program_in, program_out = (Pubkey.from_string(token.program) for token in (terms.token_in, terms.token_out))
         selling = token_accounts.selling_side(wallet, mint_in, program_in, terms.amount_in, terms.order_id, rent)
-        buying = token_accounts.buying_side(wallet, mint_out, program_out, can_receive, terms.order_id, rent)
+        new = rent if program_out == TOKEN_PROGRAM else await self._rent.get(_EXTENDED_ACCOUNT_SIZE)
+        buying = token_accounts.buying_side(wallet, mint_out, program_out, can_receive, terms.order_id, new)
         returned = selling.returned + buying.returned
         fees = LAMPORTS_PER_SIGNATURE + priority_fee(MAX_COMPUTE_UNITS, self._compute_unit_price)
         return Needs(
