@@ -73,6 +73,8 @@ def _settings_rows(kind: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
 def _shown(value: object) -> str:
     if value is None or value == ():
         return "-"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return "(secret)" if isinstance(value, SecretStr) else str(value)
 
 
