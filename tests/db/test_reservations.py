@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from db.database import Database
 from db.orders import OrderRepository
 from db.risk import ReservationRepository
 from db.settings import DatabaseSettings
+from deploy.local.postgres import libpq_url
+from tests.db.test_halts import waits_for_a_lock
 from tests.samples import EXPIRED, FILL, LANDED, first_events, order_event, order_terms, swap_attempt
 from workflows.domain import risk
 from workflows.domain.attempt import OutcomeKind, SwapOutcome
@@ -206,6 +209,18 @@ class TestRelease:
             )
         assert await others(reservations, orders) == NOTHING
 
+    async def test_an_order_that_ends_while_it_reserves_leaves_no_promise(
+        self, orders, reservations, database, database_url
+    ):
+        terms = await accepted(orders)
+        async with await psycopg.AsyncConnection.connect(libpq_url(database_url)) as ending:
+            await ending.execute(f"UPDATE orders SET status = 'canceled', last_seq = 3 WHERE id = '{terms.order_id}'")
+            reserving = asyncio.create_task(reservations.reserve(claim(terms, 60), {}))
+            await waits_for_a_lock(database)
+            await ending.commit()
+        assert await reserving is None
+        assert await others(reservations, orders) == NOTHING
+
 
 class TestDay:
     async def notional(self, reservations, orders, **changes) -> int:
@@ -225,6 +240,25 @@ class TestDay:
         await reservations.reserve(claim(terms, notional=60), {})
         await orders.append_event(terms.order_id, order_event(3, end))
         assert await self.notional(reservations, orders) == 0
+
+    async def test_wallets_of_one_account_share_its_day(self, orders, reservations):
+        many = [await accepted(orders) for _ in range(30)]
+        found = await asyncio.gather(
+            *(
+                reservations.reserve(claim(terms, wallet=terms.order_id, notional=10, most_a_day=100), {})
+                for terms in many
+            )
+        )
+        assert sorted(each.notional for each in found) == [*range(0, 100, 10), *[100] * 20]
+
+    async def test_orders_that_end_and_orders_that_begin_at_once_agree_on_the_day(self, orders, reservations):
+        many = [await accepted(orders) for _ in range(40)]
+        for terms in many[:20]:
+            await reservations.reserve(claim(terms, notional=1), {})
+        ending = (orders.append_event(terms.order_id, order_event(3, Status.FAILED)) for terms in many[:20])
+        beginning = (reservations.reserve(claim(terms, notional=3), {}) for terms in many[20:])
+        await asyncio.gather(*ending, *beginning)
+        assert await self.notional(reservations, orders) == 60
 
     async def test_what_traded_counts_for_the_whole_day(self, orders, reservations):
         terms = await accepted(orders)
