@@ -209,7 +209,7 @@ def _deviation(leg: PoolQuote, others: Iterable[PoolQuote]) -> Decimal | None:
     if not elsewhere:
         return None
     witness = max(elsewhere, key=lambda quote: quote.amount_out)
-    apart = abs(_price_before(leg) / _price_before(witness) - 1) * _WHOLE
+    apart = abs(Fraction(_price_before(leg), _price_before(witness)) - 1) * _WHOLE
     return _EXACT.divide(Decimal(apart.numerator), Decimal(apart.denominator)).quantize(_BPS, ROUND_HALF_EVEN)
 
 
@@ -226,7 +226,7 @@ def worth(quote: PoolQuote) -> Fraction:
     """What the input is worth in base units of the output token: the quote without its own impact on the price."""
     # Of a quote that takes nearly all there is the impact is rounded to everything.
     impact = min(Fraction(quote.price_impact_bps), Fraction(_WHOLE - 1))
-    return quote.amount_out * _WHOLE / (_WHOLE - impact)
+    return Fraction(quote.amount_out * _WHOLE, _WHOLE - impact)
 
 
 def check_order_notional(limits: Limits, notional: TokenAmount) -> None:
