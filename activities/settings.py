@@ -1,13 +1,19 @@
 """Settings of the worker process, and of whoever else searches for pools."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from activities.risk_settings import RiskSettings
 from db.settings import DatabaseSettings
+from workflows.domain.clusters import CLUSTERS, ClusterName, mainnet_refusal
+
+_LOCALNET_RPC_URL = "http://127.0.0.1:8899"
+_LOCALNET_WALLETS = Path(".order-engine/localnet/wallets")
 
 
 class PoolSourceName(StrEnum):
@@ -21,10 +27,20 @@ class PoolSourceName(StrEnum):
 class PoolSettings(DatabaseSettings):
     """Where the registry finds its pools. Whatever names an address, the chain says what it is."""
 
-    solana_rpc_url: str = Field(default="http://127.0.0.1:8899", description="JSON-RPC address of a Solana node.")
+    cluster: ClusterName = Field(
+        default=ClusterName.LOCALNET, description="localnet, devnet or mainnet: what every node must be on."
+    )
+    allow_mainnet: bool = Field(
+        default=False, validate_default=True, description="yes: trade with real money. Mainnet needs it."
+    )
+    solana_rpc_url: str = Field(
+        default="",
+        validate_default=True,
+        description=f"JSON-RPC address of a Solana node. On localnet {_LOCALNET_RPC_URL} by default.",
+    )
     pool_source: PoolSourceName = Field(
         default=PoolSourceName.CHAIN,
-        description="Where pools are searched for: chain (the RPC node), file, or api (mainnet: the venues' own).",
+        description="Where pools are searched for: chain (the RPC node), file, or api (the venues'; so on mainnet).",
     )
     pool_file: Path | None = Field(
         default=None, validate_default=True, description="For the source file: pool addresses, TOML or lines."
@@ -40,6 +56,28 @@ class PoolSettings(DatabaseSettings):
         default="https://damm-api.meteora.ag", description="Meteora DAMM v1 API; empty for none."
     )
 
+    @field_validator("allow_mainnet")
+    @classmethod
+    def _is_allowed(cls, allowed: bool, info: ValidationInfo) -> bool:
+        refused = mainnet_refusal(info.data.get("cluster"), allowed)
+        if refused is not None:
+            raise ValueError(refused)
+        return allowed
+
+    @field_validator("solana_rpc_url")
+    @classmethod
+    def _is_given(cls, url: str, info: ValidationInfo) -> str:
+        if not url and not _is_local(info.data):
+            raise ValueError("has no default on a public cluster")
+        return url or _LOCALNET_RPC_URL
+
+    @model_validator(mode="after")
+    def _searches_where_it_can(self) -> Self:
+        # Public nodes of mainnet refuse the searches of whole programs that the source chain needs.
+        if self.cluster is ClusterName.MAINNET and "pool_source" not in self.model_fields_set:
+            self.pool_source = PoolSourceName.API
+        return self
+
     @field_validator("pool_file")
     @classmethod
     def _is_named(cls, path: Path | None, info: ValidationInfo) -> Path | None:
@@ -52,7 +90,14 @@ class WorkerSettings(PoolSettings, RiskSettings):
     """Everything the worker can be told by environment. Temporal's address and namespace come from TEMPORAL_*."""
 
     redis_url: SecretStr = Field(description="redis://host:port, where order events are relayed to the streams.")
-    wallet_dir: Path = Field(default=Path(".order-engine/localnet/wallets"), description="Key files, <wallet>.json.")
+    wallets_file: Path | None = Field(
+        default=None, description="TOML file that says where the key of each wallet is; instead of the directory."
+    )
+    wallet_dir: Path | None = Field(
+        default=None,
+        validate_default=True,
+        description=f"Key files, <wallet>.json. On localnet {_LOCALNET_WALLETS} by default.",
+    )
     pool_max_age_ms: int = Field(
         default=200, ge=1, le=10_000, description="Pool states and blockhashes are shared by orders for this long."
     )
@@ -72,3 +117,17 @@ class WorkerSettings(PoolSettings, RiskSettings):
     split_least_gain_bps: Decimal = Field(
         default=Decimal(1), ge=0, le=10_000, description="Least gain of a split over the best pool, after its cost."
     )
+
+    @field_validator("wallet_dir")
+    @classmethod
+    def _has_keys(cls, directory: Path | None, info: ValidationInfo) -> Path | None:
+        if directory is not None or info.data.get("wallets_file") is not None:
+            return directory
+        if not _is_local(info.data):
+            raise ValueError("needed on a public cluster, or ORDER_ENGINE_WALLETS_FILE")
+        return _LOCALNET_WALLETS
+
+
+def _is_local(data: Mapping[str, Any]) -> bool:
+    # A profile that cannot be read is reported by itself.
+    return CLUSTERS[data.get("cluster", ClusterName.LOCALNET)].is_local

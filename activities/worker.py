@@ -28,8 +28,10 @@ from activities.risk import RiskActivities, RiskDesk
 from activities.route import RouteActivities
 from activities.router import Router, SplitPolicy
 from activities.settings import WorkerSettings
+from activities.solana.clusters import ClusterGuard
 from activities.solana.confirmation import Confirmations
-from activities.solana.rpc import SolanaRpc
+from activities.solana.rpc import ChainUnavailable, SolanaRpc
+from activities.solana.signers.opened import open_signers
 from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
 from activities.swap_builder import Fees, SwapBuilder
@@ -39,6 +41,7 @@ from db.orders import OrderRepository
 from db.registry import PoolRepository, TokenRepository
 from db.risk import HaltRepository, ReservationRepository
 from workflows import names
+from workflows.domain.clusters import CLUSTERS
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
@@ -62,8 +65,13 @@ _CACHED_WORKFLOWS = 1_000
 
 @contextlib.asynccontextmanager
 async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[Callable[..., Any]]]:
-    """All activities on real clients, which are closed in order afterwards."""
+    """All activities on real clients, which are closed in order afterwards.
+
+    Raises WalletsFileError or WrongCluster when a key cannot be used, or must not be used with this node.
+    """
     max_age = settings.pool_max_age_ms / 1_000
+    keys = contextlib.AsyncExitStack()
+    signers = await keys.enter_async_context(open_signers(settings.wallets_file, settings.wallet_dir, settings.cluster))
     database = Database(settings)
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
     rpc = SolanaRpc(settings.solana_rpc_url)
@@ -75,7 +83,8 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     pools = PoolRepository(database)
     quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
     fees = Fees(settings.compute_unit_price, settings.compute_unit_margin_percent)
-    wallets, tokens = Wallets(settings.wallet_dir), TokenRepository(database)
+    guard = ClusterGuard(CLUSTERS[settings.cluster], [rpc])
+    wallets, tokens = Wallets(signers, guard), TokenRepository(database)
     builder = SwapBuilder(rpc, quoter, wallets, fees, max_age)
     router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps), limits)
     holdings = HoldingsReader(rpc, settings.compute_unit_price, max_age)
@@ -87,6 +96,7 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     refresh = RefreshActivities(Registry(rpc, tokens, pools), pool_source(settings, rpc))
     gate.open()
     try:
+        await _check_cluster(guard)
         yield (
             persist.persist_order,
             quotes.fetch_raydium_quote,
@@ -107,6 +117,15 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
         await redis.aclose()
         await switch.close()
         await database.close()
+        await keys.aclose()
+
+
+async def _check_cluster(guard: ClusterGuard) -> None:
+    try:
+        await guard.verify()
+    except ChainUnavailable as error:
+        # Orders are taken up all the same, and some can be cancelled; nothing is signed before the node has answered.
+        log.warning("the cluster of the node is not known yet: %s", error)
 
 
 async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
@@ -146,10 +165,14 @@ async def _connect(stop: asyncio.Event) -> Client | None:
 
 
 def main() -> None:
-    """Run a worker with the settings of the environment until SIGTERM or SIGINT."""
+    """Run a worker with the settings of the environment until SIGTERM or SIGINT.
+
+    Raises WalletsFileError or WrongCluster when it must not start with these.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # One line per RPC call would drown everything else.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    # One line per call of a node or of a signing service would drown everything else.
+    for name in ("httpx", "httpx2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # A worker is mostly small messages: uvloop spends less on each.
     uvloop.run(_until_signalled(WorkerSettings()))
 

@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
+from api.access import principal
+from api.guard import LOOPBACK_HOSTS, Guard
 from api.routes import health, markets, orders, streams
 from api.schemas import OrderRequest, Problem, QuoteRequestBody
 from api.services import Services
+from api.settings import ApiAuth, ApiSettings
 
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "4XX": {
@@ -26,7 +30,7 @@ _PROBLEM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
+def create_app(settings: ApiSettings, open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
     """The application; `open_services` is entered when it starts and left when it ends."""
 
     @contextlib.asynccontextmanager
@@ -45,11 +49,27 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         redoc_url=None,
         responses=_PROBLEM,
     )
-    for router in (orders.router, streams.router, markets.router, health.router):
-        app.include_router(router)
+    for router in (orders.router, streams.router, markets.router):
+        app.include_router(router, dependencies=[Depends(principal)])
+    app.include_router(health.router)
     problems.install(app)
+    _guard(app, settings)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _guard(app: FastAPI, settings: ApiSettings) -> None:
+    origins = settings.api_allowed_origins
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PATCH"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID"],
+            expose_headers=["Location", "ETag", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After"],
+        )
+    hosts = LOOPBACK_HOSTS if settings.api_auth is ApiAuth.NONE else None
+    app.add_middleware(Guard, hosts=hosts, allowed_origins=origins)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from workflows.domain.errors import EngineError, ErrorCode
 
 MAX_BODY_BYTES = 64 * 1024
 
+# No request of this API nests more than two levels.
+MAX_DEPTH = 16
+
 
 async def json_object(request: Request) -> dict[str, Any]:
     """The JSON object that the request carries.
@@ -61,7 +64,17 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise EngineError(ErrorCode.REQUEST_MALFORMED, f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise EngineError(ErrorCode.REQUEST_MALFORMED, "the body is not a JSON object")
+    if _is_deeper(value, MAX_DEPTH):
+        raise EngineError(ErrorCode.REQUEST_MALFORMED, "the body is nested too deeply")
     return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        containers = (each for each in level if isinstance(each, (dict, list)))
+        level = [inner for each in containers for inner in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, (dict, list)) for each in level)
 
 
 def _refuse_constant(name: str) -> None:

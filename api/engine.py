@@ -8,7 +8,7 @@ from time import monotonic
 from uuid import uuid4
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
@@ -103,6 +103,8 @@ class Engine:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 task_timeout=WORKFLOW_TASK_TIMEOUT,
                 static_summary=terms.title,
+                # In a backlog the accounts take turns.
+                priority=Priority(fairness_key=terms.account),
                 search_attributes=TypedSearchAttributes(
                     [
                         SearchAttributePair(ORDER_PAIR, f"{terms.token_in.symbol}/{terms.token_out.symbol}"),

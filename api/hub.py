@@ -18,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from api.feeds import AccountFeeds
 from db.views import OrderReader
 from workflows.domain.order import OrderEvent
 from workflows.messages import RelayedEvent
@@ -70,8 +71,9 @@ class Subscription:
 class EventHub:
     """Run it with `running`; then `subscribe`."""
 
-    def __init__(self, redis_url: str, reader: OrderReader) -> None:
+    def __init__(self, redis_url: str, reader: OrderReader, feeds: AccountFeeds) -> None:
         self._redis_url = redis_url
+        self._feeds = feeds
         self._reader = reader
         self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
         self._catch_up_now = asyncio.Event()
@@ -114,6 +116,7 @@ class EventHub:
                     self._connected, pause = True, _FIRST_PAUSE_SECONDS
                     # Whatever was announced while nobody listened.
                     self._catch_up_now.set()
+                    self._feeds.announce_all()
                     await self._hand_on_all(pubsub)
             except (RedisError, OSError) as error:
                 log.warning("events are not relayed, streams follow PostgreSQL: %s", error)
@@ -146,13 +149,14 @@ class EventHub:
             asked = message is None
 
     def _hand_on(self, data: bytes) -> None:
-        if not self._subscriptions:
+        if not self._subscriptions and not self._feeds.followed:
             return
         try:
             relayed = RelayedEvent.model_validate_json(data)
         except ValidationError as error:
             log.warning("a message that is no event was relayed: %s", error)
             return
+        self._feeds.announce(relayed.account)
         for subscription in self._subscriptions.get(relayed.order_id, ()):
             subscription.offer(relayed.event)
 

@@ -1,10 +1,11 @@
 """From what the engine knows to what clients see."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from api.schemas import (
+    AccountEventMessage,
     AttemptOut,
     DecisionOut,
     EventOut,
@@ -15,7 +16,9 @@ from api.schemas import (
     QuoteOut,
     VenueOut,
 )
+from db.account_log import LoggedEvent
 from db.rows import AttemptView, OrderView
+from workflows.domain.clusters import CLUSTERS, ClusterName
 from workflows.domain.ids import workflow_id
 from workflows.domain.lifecycle import phase
 from workflows.domain.money import Token, TokenAmount, least_output, price
@@ -27,15 +30,20 @@ _Event = TypeVar("_Event", bound=EventOut)
 
 
 class WebUi:
-    """Addresses in the Temporal Web UI."""
+    """Addresses in the Temporal Web UI, and in the explorer of the cluster."""
 
-    def __init__(self, url: str, namespace: str) -> None:
+    def __init__(self, url: str, namespace: str, cluster: ClusterName = ClusterName.LOCALNET) -> None:
+        self._cluster = CLUSTERS[cluster]
         self._base = f"{url.rstrip('/')}/namespaces/{quote(namespace, safe='')}/workflows"
 
     def order(self, order_id: str, run_id: str | None = None) -> str:
         """The page of an order's workflow; without a run, the page that leads to its only one."""
         page = f"{self._base}/{workflow_id(order_id)}"
         return f"{page}/{run_id}/history" if run_id else page
+
+    def transaction(self, signature: str | None) -> str | None:
+        """The explorer's page of a transaction; None without one, and on a cluster that no explorer sees."""
+        return self._cluster.explorer_url(signature) if signature is not None else None
 
 
 def order_out(view: OrderView, web_ui: WebUi) -> OrderOut:
@@ -70,7 +78,7 @@ def order_out(view: OrderView, web_ui: WebUi) -> OrderOut:
         slot=fill.slot if fill else None,
         created_at=terms.created_at,
         updated_at=view.updated_at,
-        links=_links(terms.order_id, web_ui),
+        links=_links(terms.order_id, view.signature, web_ui),
     )
 
 
@@ -79,7 +87,7 @@ def order_path(order_id: str) -> str:
     return f"/api/orders/{order_id}"
 
 
-def _links(order_id: str, web_ui: WebUi) -> Links:
+def _links(order_id: str, signature: str | None, web_ui: WebUi) -> Links:
     path = order_path(order_id)
     return Links(
         order=path,
@@ -88,25 +96,37 @@ def _links(order_id: str, web_ui: WebUi) -> Links:
         workflow=f"{path}/workflow",
         stream=f"{path}/stream",
         temporal_ui=web_ui.order(order_id),
+        explorer=web_ui.transaction(signature),
     )
 
 
 def event_out(event: OrderEvent, terms: OrderTerms, form: type[_Event]) -> _Event:
     """One event of the order of these terms, in the form that its receiver expects."""
+    return form(**_event_fields(event, terms))
+
+
+def logged_event_out(logged: LoggedEvent) -> AccountEventMessage:
+    """An event of an account's log."""
+    terms = logged.terms
+    fields = _event_fields(logged.event, terms)
+    return AccountEventMessage(account_seq=logged.account_seq, order_id=terms.order_id, **fields)
+
+
+def _event_fields(event: OrderEvent, terms: OrderTerms) -> dict[str, Any]:
     filled_in, filled_out = _filled(event.fill, terms)
-    return form(
-        seq=event.seq,
-        status=event.status,
-        phase=phase(event.status),
-        at=event.at,
-        attempt=event.attempt,
-        reason=event.reason,
-        venue=event.venue,
-        signature=event.signature,
-        filled_in=filled_in,
-        filled_out=filled_out,
-        data=event.data,
-    )
+    return {
+        "seq": event.seq,
+        "status": event.status,
+        "phase": phase(event.status),
+        "at": event.at,
+        "attempt": event.attempt,
+        "reason": event.reason,
+        "venue": event.venue,
+        "signature": event.signature,
+        "filled_in": filled_in,
+        "filled_out": filled_out,
+        "data": event.data,
+    }
 
 
 def attempt_out(attempt: AttemptView, terms: OrderTerms) -> AttemptOut:

@@ -11,8 +11,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.websockets import WebSocket
 
 from api.schemas import FieldProblem, Problem
 from workflows.domain.errors import EngineError, ErrorCode
@@ -98,17 +100,28 @@ def _short(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
 
 
+def response(error: EngineError) -> Response:
+    """The answer that a problem is."""
+    return _response(document(error))
+
+
 def _response(shown: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     all_headers = dict(headers or {})
     if shown["status"] in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
         all_headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    if shown["status"] == HTTPStatus.UNAUTHORIZED:
+        all_headers["WWW-Authenticate"] = "Bearer"
     # In ASCII: a detail may quote half a character that no encoding can carry.
     return Response(json.dumps(shown), shown["status"], all_headers, MEDIA_TYPE)
 
 
-async def _answer_engine_error(_: Request, error: Exception) -> Response:
+async def _answer_engine_error(connection: HTTPConnection, error: Exception) -> Response:
     assert isinstance(error, EngineError)
-    return _response(document(error))
+    answer = response(error)
+    if isinstance(connection, WebSocket):
+        # Raised before the stream was accepted: the handshake is answered as any other request.
+        await connection.send_denial_response(answer)
+    return answer
 
 
 async def _answer_invalid(_: Request, error: Exception) -> Response:

@@ -3,10 +3,12 @@
 import contextlib
 import logging
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.engine import connect
@@ -18,8 +20,19 @@ log = logging.getLogger(__name__)
 # Streams are closed at once; this is for requests under way, the longest of which wait for Temporal.
 _GRACEFUL_SHUTDOWN_SECONDS = 6
 
-# What a client may say on a stream: nothing of use.
-_LARGEST_CLIENT_MESSAGE = 1_024
+# What a client may say at once on a stream: as much as in a request.
+_LARGEST_CLIENT_MESSAGE = 64 * 1024
+
+
+class _Server(uvicorn.Server):
+    """Ends the event streams of HTTP before it waits for requests under way; WebSockets it closes itself."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        app = self.config.app
+        assert isinstance(app, FastAPI)
+        app.state.services.channels.feeds.end()
+        await super().shutdown(sockets)
 
 
 def make_server(settings: ApiSettings) -> uvicorn.Server:
@@ -30,9 +43,9 @@ def make_server(settings: ApiSettings) -> uvicorn.Server:
         async with running_services(settings, await connect()) as services:
             yield services
 
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
-            create_app(open_services),
+            create_app(settings, open_services),
             host=settings.api_host,
             port=settings.api_port,
             ws="websockets-sansio",

@@ -4,21 +4,29 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
+from api.access import Gatekeeper, Keys
 from api.engine import Engine
+from api.feeds import AccountFeeds
 from api.hub import EventHub
 from api.lookup import OrderLookup
 from api.present import WebUi
+from api.quote_feeds import QuoteFeeds
+from api.rate import Policy, RateLimiter
 from api.readiness import ReadinessChecks
-from api.settings import ApiSettings
+from api.session import Channels
+from api.settings import ApiAuth, ApiSettings
 from api.stream import OrderStream
 from api.tokens import TokenCatalog
+from db.account_log import AccountLog
 from db.database import Database
+from db.keys import ApiKeyRepository
 from db.registry import TokenRepository
 from db.views import OrderReader
-from workflows.domain.order import DEFAULT_ACCOUNT
+from workflows.domain.access import Scope
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,10 @@ class Services:
     lookup: OrderLookup
     tokens: TokenCatalog
     stream: OrderStream
+    channels: Channels
     readiness: ReadinessChecks
     web_ui: WebUi
+    gatekeeper: Gatekeeper
 
 
 @contextlib.asynccontextmanager
@@ -40,33 +50,42 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
     database = Database(settings)
     engine, reader = Engine(client), OrderReader(database)
     lookup = OrderLookup(reader, engine)
-    hub = EventHub(settings.redis_url.get_secret_value(), reader)
-    web_ui = WebUi(settings.temporal_ui_url, engine.namespace)
+    tokens = TokenCatalog(TokenRepository(database))
+    feeds = AccountFeeds(AccountLog(database))
+    hub = EventHub(settings.redis_url.get_secret_value(), reader, feeds)
+    redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5)
+    web_ui = WebUi(settings.temporal_ui_url, engine.namespace, settings.cluster)
     try:
-        async with hub.running():
+        async with hub.running(), feeds.running():
+            stream = OrderStream(hub, lookup, reader, web_ui)
             yield Services(
                 engine=engine,
                 reader=reader,
                 lookup=lookup,
-                tokens=TokenCatalog(TokenRepository(database)),
-                stream=OrderStream(hub, lookup, reader, web_ui),
+                tokens=tokens,
+                stream=stream,
+                channels=Channels(hub, feeds, stream, QuoteFeeds(engine), tokens),
                 readiness=ReadinessChecks(engine, database, hub),
                 web_ui=web_ui,
+                gatekeeper=_gatekeeper(settings, database, redis),
             )
     finally:
+        await redis.aclose()
         await database.close()
 
 
-# Both are coroutines only because FastAPI would run plain functions in a thread, at several times the cost.
+def _gatekeeper(settings: ApiSettings, database: Database, redis: Redis) -> Gatekeeper:
+    keys = Keys(ApiKeyRepository(database)) if settings.api_auth is ApiAuth.KEYS else None
+    reads, trades = (
+        Policy(name, rate, rate * settings.api_burst_seconds)
+        for name, rate in (("read", settings.api_read_rate), ("trade", settings.api_trade_rate))
+    )
+    return Gatekeeper(keys, RateLimiter(redis), {Scope.READ: reads, Scope.TRADE: trades, Scope.ADMIN: trades})
 
 
+# A coroutine only because FastAPI would run a plain function in a thread, at several times the cost.
 async def services(connection: HTTPConnection) -> Services:
     """The services of the app that serves this request or stream."""
     found = connection.app.state.services
     assert isinstance(found, Services)
     return found
-
-
-async def account() -> str:
-    """The account that a request acts for. There is one until clients have to say who they are."""
-    return DEFAULT_ACCOUNT

@@ -6,10 +6,11 @@ In order, without gap or duplicate, whatever becomes of Redis, PostgreSQL or the
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from api.access import SUBPROTOCOL
 from api.hub import EventHub, Subscription
 from api.lookup import OrderLookup
 from api.present import WebUi, event_out, order_out
@@ -36,6 +37,10 @@ _CLOSE_SECONDS = 5.0
 _LARGEST_SEQ = 2**31 - 1
 
 
+# Takes a message to the client.
+Send = Callable[[Wire], Awaitable[None]]
+
+
 class SlowClient(Exception):
     """The client does not read what it is sent."""
 
@@ -51,38 +56,48 @@ class OrderStream:
 
     async def serve(self, websocket: WebSocket, order_id: str, after: str, account: str) -> None:
         """Serve until the order has ended or the client leaves. Closes with one of the codes above."""
-        await websocket.accept()
+        offered = websocket.scope.get("subprotocols", ())
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
         try:
             position = _position(after)
             with self._hub.subscribe(order_id, position) as news:
                 try:
                     await self._follow(websocket, news, account)
-                    await _close(websocket, CLOSED)
+                    await close(websocket, CLOSED)
                 except SlowClient:
-                    await _close(websocket, TRY_AGAIN_LATER, f"too slow; resume with after={news.position}")
+                    await close(websocket, TRY_AGAIN_LATER, f"too slow; resume with after={news.position}")
         except EngineError as error:
             with contextlib.suppress(SlowClient, WebSocketDisconnect):
-                await _send(websocket, ProblemMessage(problem=document(error)))
-                await _close(websocket, _close_code(error.code), error.code)
+                await send_text(websocket, ProblemMessage(problem=document(error)).model_dump_json(by_alias=True))
+                await close(websocket, _close_code(error.code), error.code)
         except WebSocketDisconnect:
             pass
 
     async def _follow(self, websocket: WebSocket, news: Subscription, account: str) -> None:
+        async def send(message: Wire) -> None:
+            await send_text(websocket, message.model_dump_json(by_alias=True))
+
+        await _while_connected(websocket, news, self.follow(news, account, send))
+
+    async def follow(self, news: Subscription, account: str, send: Send) -> None:
+        """Send the snapshot and every event after the subscription's position, until the order has ended.
+
+        Raises EngineError when there is no such order, or it has not got that far.
+        """
         view = await self._lookup.find_for_stream(news.order_id, account)
         if 0 < view.last_seq < news.position:
             raise refused_field(ErrorCode.REQUEST_INVALID, "after", f"the order is at {view.last_seq}")
-        await _send(websocket, SnapshotMessage(order=order_out(view, self._web_ui)))
+        await send(SnapshotMessage(order=order_out(view, self._web_ui)))
         if is_terminal(view.status) and news.position == view.last_seq:
             return
-        follower = _Follower(websocket, news, self._reader, view.terms)
-        await _while_connected(websocket, news, follower.until_end(view.last_seq))
+        await _Follower(send, news, self._reader, view.terms).until_end(view.last_seq)
 
 
 class _Follower:
     """Sends the events after the subscription's position, each once, in order."""
 
-    def __init__(self, websocket: WebSocket, news: Subscription, reader: OrderReader, terms: OrderTerms) -> None:
-        self._websocket = websocket
+    def __init__(self, send: Send, news: Subscription, reader: OrderReader, terms: OrderTerms) -> None:
+        self._deliver = send
         self._news = news
         self._reader = reader
         self._terms = terms
@@ -116,7 +131,7 @@ class _Follower:
                 return False
 
     async def _send(self, event: OrderEvent) -> bool:
-        await _send(self._websocket, event_out(event, self._terms, EventMessage))
+        await self._deliver(event_out(event, self._terms, EventMessage))
         self._news.position = event.seq
         return is_terminal(event.status)
 
@@ -148,15 +163,17 @@ async def _disconnected(websocket: WebSocket) -> None:
             raise WebSocketDisconnect(message.get("code", 1006))
 
 
-async def _send(websocket: WebSocket, message: Wire) -> None:
+async def send_text(websocket: WebSocket, message: str) -> None:
+    """Send a message; raises SlowClient when the client does not take it in time."""
     try:
         async with asyncio.timeout(_SEND_SECONDS):
-            await websocket.send_text(message.model_dump_json(by_alias=True))
+            await websocket.send_text(message)
     except TimeoutError:
         raise SlowClient from None
 
 
-async def _close(websocket: WebSocket, code: int, reason: str = "") -> None:
+async def close(websocket: WebSocket, code: int, reason: str = "") -> None:
+    """Close the stream within bounds, whatever its client does."""
     if websocket.client_state is WebSocketState.DISCONNECTED:
         return
     with contextlib.suppress(TimeoutError, WebSocketDisconnect):

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Connection,
@@ -203,6 +204,49 @@ class SwapAttemptRow(Base):
     settled_at: Mapped[datetime | None]
 
 
+class AccountPositionRow(Base):
+    """The last number in the log of an account."""
+
+    __tablename__ = "account_positions"
+    __table_args__ = (CheckConstraint("last_seq >= 1", name="last_seq"),)
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    last_seq: Mapped[int] = mapped_column(BigInteger)
+
+
+class AccountLogRow(Base):
+    """An event of one of an account's orders, under the number that it has in the log of the account.
+
+    Numbers start at 1 and rise by 1, in the order in which the events were committed: whoever has read up to a number
+    never finds one below it later.
+    """
+
+    __tablename__ = "account_log"
+    __table_args__ = (CheckConstraint("seq >= 1", name="seq"),)
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    order_id: Mapped[UUID]
+    order_seq: Mapped[int] = mapped_column(Integer)
+
+
+class ApiKeyRow(Base):
+    """An API key without its secret: `fingerprint` is the SHA-256 of the key's whole text."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index(None, "account"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    account: Mapped[str]
+    name: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
 # Whatever code runs, an order that has ended stays as it ended, and its sequence never goes back.
 _ABSORB_FUNCTION = """
 CREATE FUNCTION refuse_order_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -223,3 +267,31 @@ EXECUTE FUNCTION refuse_order_change()
 def _create_trigger(_: object, connection: Connection, **__: object) -> None:
     connection.execute(text(_ABSORB_FUNCTION))
     connection.execute(text(_ABSORB_TRIGGER))
+
+
+# By a trigger, so that no statement that stores an event can forget it, and one that stores none takes no number. The
+# row of the account stays locked until the event is committed: that makes the numbers' order the events' order.
+_LOG_FUNCTION = """
+CREATE FUNCTION log_event_of_account() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    owner text;
+    number bigint;
+BEGIN
+    SELECT account INTO STRICT owner FROM orders WHERE id = NEW.order_id;
+    INSERT INTO account_positions AS known (account, last_seq) VALUES (owner, 1)
+    ON CONFLICT (account) DO UPDATE SET last_seq = known.last_seq + 1
+    RETURNING last_seq INTO number;
+    INSERT INTO account_log (account, seq, order_id, order_seq) VALUES (owner, number, NEW.order_id, NEW.seq);
+    RETURN NULL;
+END $$
+"""
+_LOG_TRIGGER = """
+CREATE TRIGGER order_events_of_account AFTER INSERT ON order_events FOR EACH ROW
+EXECUTE FUNCTION log_event_of_account()
+"""
+
+
+@event.listens_for(OrderEventRow.__table__, "after_create")
+def _create_log_trigger(_: object, connection: Connection, **__: object) -> None:
+    connection.execute(text(_LOG_FUNCTION))
+    connection.execute(text(_LOG_TRIGGER))

@@ -55,7 +55,7 @@ WITH terms AS (
     RETURNING id
 )
 INSERT INTO order_events (order_id, {_EVENT_FIELDS})
-SELECT created.id, {_EVENT_FIELDS} FROM created, event
+SELECT created.id, {_EVENT_FIELDS} FROM created, event ORDER BY seq
 """)
 
 # Locking the order's row first puts the writes of one order in a row, each seeing what the one before it left.

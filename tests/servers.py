@@ -96,8 +96,19 @@ class PostgresServer:
     async def empty(self) -> None:
         """Remove every row of the engine's database."""
         # Few rows at most: deleting them is faster than the new files that TRUNCATE makes.
-        risk = ("trading_halts", "risk_reservations", "risk_days")
-        tables = (*risk, "swap_attempts", "order_events", "orders", "pools", "tokens")
+        tables = (
+            "trading_halts",
+            "risk_reservations",
+            "risk_days",
+            "account_log",
+            "account_positions",
+            "api_keys",
+            "swap_attempts",
+            "order_events",
+            "orders",
+            "pools",
+            "tokens",
+        )
         async with await psycopg.AsyncConnection.connect(libpq_url(self.url()), autocommit=True) as connection:
             await connection.execute("; ".join(f"DELETE FROM {table}" for table in tables))
 

@@ -126,6 +126,11 @@ class SolanaRpc:
             raise ChainUnavailable("the node does not tell the block height")
         return BlockPosition(int(value.absolute_slot), int(value.block_height))
 
+    async def first_available_block(self) -> int:
+        """The slot of the oldest block that the node still has."""
+        answer = await _ask(self._client.get_first_available_block())
+        return int(answer.value)
+
     async def processed_slot(self) -> int:
         """Slot of the newest block that the node works on."""
         answer = await _ask(self._client.get_slot(Processed))
@@ -178,6 +183,18 @@ class SolanaRpc:
         )
         found: EncodedConfirmedTransactionWithStatusMeta | None = answer.value
         return found
+
+    async def version(self) -> str:
+        """The version of the node's software."""
+        return str((await _ask(self._client.get_version())).value.solana_core)
+
+    async def newest_block_time(self) -> tuple[int, int]:
+        """The newest confirmed slot, and the Unix time in seconds that the cluster gives its block."""
+        slot = int((await _ask(self._client.get_slot(Confirmed))).value)
+        unix_time = (await _ask(self._client.get_block_time(slot))).value
+        if unix_time is None:
+            raise ChainUnavailable(f"the node does not tell the time of block {slot}")
+        return slot, int(unix_time)
 
 
 _CONFIRMED: Commitment = Confirmed

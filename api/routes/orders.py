@@ -8,12 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic.alias_generators import to_camel
 
+from api.access import account
 from api.body import json_object
 from api.cursor import cursor_after, position_of
 from api.lookup import view_of_terms
 from api.present import attempt_out, event_out, order_out, order_path
 from api.schemas import AttemptList, EventList, EventOut, OrderOut, OrderPage, OrderRequest, WorkflowOut
-from api.services import Services, account, services
+from api.services import Services, services
 from api.swaps import understood, validated
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import is_order_id, new_order_id, workflow_id

@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from deploy.cli import bench, doctor, halt, healthcheck, order, pools, processes, status, up, vectors
+from deploy.cli import (
+    bench,
+    doctor,
+    halt,
+    healthcheck,
+    keys,
+    localnet_faults,
+    order,
+    pools,
+    processes,
+    status,
+    up,
+    vectors,
+)
 from deploy.cli.failure import CommandError
 
 app = typer.Typer(
@@ -26,10 +39,12 @@ app.command("halt")(halt.halt)
 app.command("resume")(halt.resume)
 app.add_typer(order.app, name="order")
 app.add_typer(pools.app, name="pools")
+app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
 app.command("api")(processes.api)
 app.command("worker")(processes.worker)
 app.command("localnet")(processes.localnet)
+app.add_typer(localnet_faults.app, name="localnet-faults")
 app.command("migrate")(processes.migrate)
 app.command("setup")(processes.setup)
 app.command("healthcheck")(healthcheck.healthcheck)

@@ -16,6 +16,12 @@ DYNAMIC_CONFIG: Mapping[str, str] = {
     "history.timerProcessorMaxTimeShift": '"10ms"',
     # Lists of workflows catch up sooner.
     "history.visibilityProcessorMaxPollRPS": "200",
+    # Four partitions by default, each with a backlog of its own: under load an order then waits by chance several
+    # times as long as others. One partition hands tasks out in their order, and thousands a second.
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
+    # Accounts take turns in a backlog, so that one with a thousand orders does not hold up the others.
+    "matching.enableFairness": "true",
 }
 
 

@@ -10,7 +10,8 @@ import hashlib
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -31,6 +32,15 @@ class Commitment(StrEnum):
     FINALIZED = "finalized"
 
 
+def steady_time() -> Callable[[], float]:
+    """Unix time in seconds that goes on from now with the machine's uptime, whatever is done to its wall clock.
+
+    A cluster whose time stood still would confirm nothing until the wall clock had caught up.
+    """
+    started = time.time() - time.monotonic()
+    return lambda: started + time.monotonic()
+
+
 class Anchor(NamedTuple):
     """From `time` (Unix seconds) on, slot `slot` began and slots last `slot_ms`."""
 
@@ -42,8 +52,7 @@ class Anchor(NamedTuple):
 class SlotClock:
     """Where the cluster stands in time.
 
-    `anchors` continue an earlier run; without any a new cluster starts now. The clock never goes back,
-    whatever the wall clock does.
+    `anchors` continue an earlier run; without any a new cluster starts now. The clock never goes back.
     """
 
     def __init__(
@@ -52,27 +61,39 @@ class SlotClock:
         slot_ms: int,
         anchors: list[Anchor],
         lags: dict[Commitment, int],
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._genesis_hash = genesis_hash
-        self._now = now
+        self._now = now or steady_time()
         self._lags = lags
         self._latest = FIRST_SLOT
+        self._stopped: int | None = None
         self._slot_of: OrderedDict[bytes, int] = OrderedDict()
         self._hashed_to = 0
         self.anchors = anchors
         if not anchors:
-            anchors.append(Anchor(now(), FIRST_SLOT, slot_ms))
+            anchors.append(Anchor(self._now(), FIRST_SLOT, slot_ms))
         elif anchors[-1].slot_ms != slot_ms:
-            anchors.append(Anchor(now(), self.slot(), slot_ms))
+            anchors.append(Anchor(self._now(), self.slot(), slot_ms))
 
     def slot(self) -> int:
         """The slot in progress, in which transactions land."""
+        if self._stopped is not None:
+            return self._stopped
         anchor = self.anchors[-1]
         elapsed_ms = (self._now() - anchor.time) * 1000
         current = anchor.slot + max(0, int(elapsed_ms // anchor.slot_ms))
         self._latest = max(self._latest, current)
         return self._latest
+
+    @contextmanager
+    def stopped_at(self, slot: int) -> Iterator[None]:
+        """Meanwhile `slot` is the slot in progress: the clock of a node that is behind."""
+        self._stopped = slot
+        try:
+            yield
+        finally:
+            self._stopped = None
 
     def until_next_slot(self) -> float:
         """The seconds until the slot in progress ends."""
@@ -127,6 +148,10 @@ class SlotClock:
         """Whether a block in `bank_slot` may hold a transaction that names `blockhash`."""
         slot = self.slot_of_blockhash(blockhash)
         return slot is not None and slot <= bank_slot <= slot + MAX_BLOCKHASH_AGE
+
+    def last_slot_for(self, blockhash: bytes, slot: int) -> int:
+        """The last slot that accepts the blockhash of a transaction that landed in `slot`; any age is known."""
+        return next(at for at in range(slot, -1, -1) if self.blockhash(at) == blockhash) + MAX_BLOCKHASH_AGE
 
 
 def block_height(slot: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from temporalio import activity
 
 from activities.publish import RedisRelay
@@ -64,7 +65,12 @@ class Api:
 
     http: httpx.AsyncClient
     port: int
-    services: Services
+    app: FastAPI
+
+    @property
+    def services(self) -> Services:
+        """What its routes work with."""
+        return self.app.state.services
 
     @property
     def hub(self) -> EventHub:
@@ -115,7 +121,7 @@ async def serving(settings: ApiSettings) -> AsyncIterator[Api]:
         await asyncio.sleep(0.01)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.api_port}", timeout=30) as http:
         try:
-            yield Api(http, settings.api_port, server.config.loaded_app.app.state.services)
+            yield Api(http, settings.api_port, server.config.app)
         finally:
             server.should_exit = True
             await task

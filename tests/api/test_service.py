@@ -47,6 +47,7 @@ async def test_the_description_names_every_route_body_and_problem(api: Api):
         "/api/orders/{order_id}/workflow",
         "/api/orders/{order_id}/events",
         "/api/orders/{order_id}/attempts",
+        "/api/events",
         "/api/tokens",
         "/api/quotes",
         "/healthz",

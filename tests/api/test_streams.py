@@ -14,42 +14,16 @@ from api import stream
 from api.settings import ApiSettings
 from db.orders import OrderRepository
 from db.views import OrderReader
+from tests.api.moved_order import Order
 from tests.api.running import Api, RunWorker, serving
 from tests.api.stream_client import open_stream
-from tests.samples import FILL, first_events, order_event, order_terms
+from tests.samples import FILL, first_events, order_event
 from tests.servers import PostgresServer, RedisServer
 from tests.workflows.scripted import Script, landed, reverted
 from workflows.domain.lifecycle import Status
-from workflows.domain.order import OrderEvent
 from workflows.names import EVENTS_CHANNEL
 
 UNKNOWN = ["018f0000-0000-7000-8000-000000000000", "nonsense"]
-
-
-class Order:
-    """An order that a test moves on by hand."""
-
-    def __init__(self, store: OrderRepository, relay: RedisRelay) -> None:
-        self.terms = order_terms()
-        self._store = store
-        self._relay = relay
-
-    async def create(self) -> "Order":
-        await self._store.create_order(self.terms, first_events())
-        return self
-
-    async def store(self, event: OrderEvent) -> OrderEvent:
-        """Store an event that no relay announces."""
-        return await self._store.append_event(self.terms.order_id, event)
-
-    async def announce(self, *events: OrderEvent) -> None:
-        await self._relay.publish(self.terms.order_id, self.terms.account, events)
-
-    async def happen(self, event: OrderEvent) -> None:
-        await self.announce(await self.store(event))
-
-    async def end(self, seq: int) -> None:
-        await self.happen(order_event(seq, Status.CONFIRMED, fill=FILL))
 
 
 @pytest.fixture
@@ -322,6 +296,13 @@ class TestManyClients:
         self, api: Api, order: Order, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(stream, "_SEND_SECONDS", 0.2)
+        given_up, close = asyncio.Event(), stream.close
+
+        async def closing(*arguments: Any) -> None:
+            given_up.set()
+            await close(*arguments)
+
+        monkeypatch.setattr(stream, "close", closing)
         # More than what the sockets between hold.
         bulk = {"detail": "x" * 1_000_000}
         for seq in range(3, 33):
@@ -330,7 +311,7 @@ class TestManyClients:
         async with api.stream(order.terms.order_id) as client:
             await client.next()
             client.connection.transport.pause_reading()
-            await asyncio.sleep(1)
+            await given_up.wait()
             client.connection.transport.resume_reading()
             messages, code = await client.rest()
             assert code == 1013

@@ -67,7 +67,8 @@ def test_the_migrated_schema_is_that_of_the_models(empty_database, engine):
         # It takes a row of a table as its argument.
         connection.execute(text("DROP FUNCTION reserve_for_order"))
         Base.metadata.drop_all(connection)
-        connection.execute(text("DROP FUNCTION refuse_order_change, release_reservation, halt_trading"))
+        functions = "refuse_order_change, log_event_of_account, release_reservation, halt_trading"
+        connection.execute(text(f"DROP FUNCTION {functions}"))
         Base.metadata.create_all(connection)
     assert catalog(engine) == migrated
     assert {("trigger", "orders_absorb"), ("function", "reserve_for_order")} <= set(migrated)

@@ -98,4 +98,10 @@ def test_doctor_says_whether_trading_is_halted_and_lists_the_limits(connected: T
     lines = said.splitlines()
     assert any(line.startswith("ORDER_ENGINE_RISK_MAX_PRICE_IMPACT_BPS") and " 200 " in line for line in lines)
     assert any(line.startswith("ORDER_ENGINE_RISK_ALLOWED_PAIRS") and " SOL/USDC " in line for line in lines)
-    assert any(line.startswith("trading ") for line in lines[-2:])
+    assert ["ok", "trading", "not", "halted"] in [line.split() for line in lines]
+    connected.run("halt", "--reason", "a drill")
+    code, said, complaint = connected.run("doctor", "--servers")
+    (line,) = (line for line in said.splitlines() if line.split()[1:2] == ["trading"])
+    assert line.endswith(": a drill -> order-engine resume, once it may go on")
+    assert code == 1
+    assert "trading" in complaint

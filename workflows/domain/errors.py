@@ -27,6 +27,13 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     RESOURCE_NOT_FOUND = "resource_not_found"
     ORDER_NOT_FOUND = "order_not_found"
+    KEY_REQUIRED = "key_required"
+    KEY_INVALID = "key_invalid"
+    SCOPE_MISSING = "scope_missing"
+    ORIGIN_REFUSED = "origin_refused"
+    HOST_REFUSED = "host_refused"
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_ORDERS = "too_many_orders"
     CURSOR_INVALID = "cursor_invalid"
     TOKEN_UNKNOWN = "token_unknown"
     TOKENS_IDENTICAL = "tokens_identical"
@@ -51,6 +58,7 @@ class ErrorCode(StrEnum):
     CHAIN_UNAVAILABLE = "chain_unavailable"
     TRANSACTION_TOO_LARGE = "transaction_too_large"
     SIGNING_FAILED = "signing_failed"
+    CLUSTER_MISMATCH = "cluster_mismatch"
     TRADING_HALTED = "trading_halted"
     PAIR_NOT_ALLOWED = "pair_not_allowed"
     VENUE_NOT_ALLOWED = "venue_not_allowed"
@@ -79,6 +87,13 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.METHOD_NOT_ALLOWED: Row(405, Retry.NEVER, "Use a method from the Allow header."),
     ErrorCode.RESOURCE_NOT_FOUND: Row(404, Retry.NEVER, "See /docs for the routes."),
     ErrorCode.ORDER_NOT_FOUND: Row(404, Retry.NEVER, "Check the order id."),
+    ErrorCode.KEY_REQUIRED: Row(401, Retry.NEVER, "Send an API key: Authorization: Bearer oek_…"),
+    ErrorCode.KEY_INVALID: Row(401, Retry.NEVER, "Use a key that is neither unknown, expired nor revoked."),
+    ErrorCode.SCOPE_MISSING: Row(403, Retry.NEVER, "Use a key with the named scope."),
+    ErrorCode.ORIGIN_REFUSED: Row(403, Retry.NEVER, "Allow the page's origin with ORDER_ENGINE_API_ALLOWED_ORIGINS."),
+    ErrorCode.HOST_REFUSED: Row(403, Retry.NEVER, "Call the API by a loopback address, or run it with keys."),
+    ErrorCode.RATE_LIMITED: Row(429, Retry.NEVER, "Slow down; repeat after Retry-After seconds."),
+    ErrorCode.TOO_MANY_ORDERS: Row(429, Retry.NEVER, "Wait until some of the account's orders have ended."),
     ErrorCode.CURSOR_INVALID: Row(422, Retry.NEVER, "Use nextCursor of the previous page unchanged, or none."),
     ErrorCode.TOKEN_UNKNOWN: Row(422, Retry.NEVER, "Use a symbol or mint that GET /api/tokens lists."),
     ErrorCode.TOKENS_IDENTICAL: Row(422, Retry.NEVER, "Choose two different tokens."),
@@ -105,6 +120,7 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.CHAIN_UNAVAILABLE: Row(503, Retry.AGAIN, "The RPC node does not answer; try again."),
     ErrorCode.TRANSACTION_TOO_LARGE: Row(422, Retry.NEVER, "The route does not fit a transaction."),
     ErrorCode.SIGNING_FAILED: Row(503, Retry.AGAIN, "The signer of the wallet does not answer; try again."),
+    ErrorCode.CLUSTER_MISMATCH: Row(503, Retry.AGAIN, "The RPC node is on another cluster; run order-engine doctor."),
     ErrorCode.TRADING_HALTED: Row(503, Retry.NEVER, "Send the order again once trading is resumed."),
     ErrorCode.PAIR_NOT_ALLOWED: Row(403, Retry.NEVER, "Trade an allowed pair, or have this one allowed."),
     ErrorCode.VENUE_NOT_ALLOWED: Row(403, Retry.NEVER, "Only another venue can fill it; have it allowed."),
