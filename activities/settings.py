@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_settings import NoDecode
 from solders.pubkey import Pubkey
 
+from activities.risk_settings import RiskSettings
 from db.settings import DatabaseSettings
 from workflows.domain.clusters import CLUSTERS, ClusterName, mainnet_refusal
 
@@ -129,7 +130,7 @@ class PoolSettings(DatabaseSettings):
         return path
 
 
-class WorkerSettings(PoolSettings):
+class WorkerSettings(PoolSettings, RiskSettings):
     """Everything the worker can be told by environment. Temporal's address and namespace come from TEMPORAL_*."""
 
     redis_url: SecretStr = Field(description="redis://host:port, where order events are relayed to the streams.")

@@ -27,7 +27,7 @@ class OrderStore(Protocol):
         """Store a signed swap together with the event that says it may now be broadcast.
 
         Returns the event that is stored under `event.seq`. When that is another one, the swap is not stored
-        and must not be sent.
+        and must not be sent. Raises EngineError `trading_halted`, and stores neither, while trading is halted.
         """
 
     async def recorded_swap(self, order_id: str, signature: str) -> tuple[SwapAttempt, SwapOutcome | None]:

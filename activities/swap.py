@@ -69,7 +69,11 @@ class SwapActivities:
 
     async def _execute(self, request: ExecuteSwap) -> SwapExecuted:
         swap, terms = request.swap, request.terms
-        stands = await self._store.record_attempt(swap, request.event)
+        try:
+            stands = await self._store.record_attempt(swap, request.event)
+        except EngineError as error:
+            self._in_flight.remove(memo(swap.order_id, swap.attempt))
+            return SwapExecuted(event=request.event, outcome=None, halted=error.detail)
         if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
             self._in_flight.remove(memo(swap.order_id, swap.attempt))
             return SwapExecuted(event=stands, outcome=None)

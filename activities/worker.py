@@ -17,8 +17,10 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from activities.balances import BalanceReader
 from activities.crash_points import CrashSettings, crash_plan, plant, refuse_mainnet
 from activities.finding.sources import pool_source
+from activities.halt import TradingGate
 from activities.in_flight import InFlight
 from activities.persist import PersistActivities
 from activities.pools import PoolReader
@@ -26,6 +28,7 @@ from activities.publish import PublishActivities, RedisRelay
 from activities.quotes import QuoteActivities, Quoter
 from activities.refresh import RefreshActivities
 from activities.registry import Registry
+from activities.risk import RiskActivities, RiskDesk
 from activities.route import RouteActivities
 from activities.router import Router, SplitPolicy
 from activities.settings import WorkerSettings
@@ -39,9 +42,11 @@ from activities.solana.subscriptions import Hints, NoHints, SignatureHints, pubs
 from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
 from activities.swap_builder import SwapBuilder
+from activities.valuation import Valuer
 from db.database import Database
 from db.orders import OrderRepository
 from db.registry import PoolRepository, TokenRepository
+from db.risk import HaltRepository, ReservationRepository
 from workflows import names
 from workflows.domain.clusters import CLUSTERS
 from workflows.order import OrderWorkflow
@@ -82,21 +87,31 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
     rpc = SolanaRpc(settings.solana_rpc_url, settings.further_rpc_urls, genesis_hash=CLUSTERS[settings.cluster].genesis)
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
+    # The kill switch must not wait for a connection behind orders.
+    switch = Database(settings.model_copy(update={"database_pool_size": 1}))
+    gate, limits = TradingGate(HaltRepository(switch), settings.risk_halt_poll_ms / 1_000), settings.limits
     confirmations = Confirmations(
         rpc,
         settings.status_poll_ms / 1_000,
+        may_broadcast=gate.may_broadcast,
         hints=_hints(settings),
         landed_at=Level[settings.landed_at.name],
     )
     pools = PoolRepository(database)
     quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
     guard = ClusterGuard(CLUSTERS[settings.cluster], [rpc])
-    builder = SwapBuilder(rpc, quoter, Wallets(signers, guard), _fees(settings), max_age)
-    router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps))
-    persist, publish = PersistActivities(store, relay), PublishActivities(store, relay)
+    wallets, tokens = Wallets(signers, guard), TokenRepository(database)
+    fees = _fees(settings)
+    builder = SwapBuilder(rpc, quoter, wallets, fees, max_age)
+    router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps), limits)
+    balances = BalanceReader(rpc, fees, max_age)
+    valuer = Valuer(quoter, tokens, settings.risk_reference_token)
+    desk = RiskDesk(limits, gate, valuer, wallets, balances, ReservationRepository(database))
+    persist, publish = PersistActivities(store, relay, desk.admit), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
-    refresh = RefreshActivities(Registry(rpc, TokenRepository(database), pools), pool_source(settings, rpc))
+    refresh = RefreshActivities(Registry(rpc, tokens, pools), pool_source(settings, rpc))
+    gate.open()
     try:
         await _check_cluster(guard)
         if crashes := crash_plan(CrashSettings()):
@@ -108,6 +123,7 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
             quotes.fetch_meteora_quote,
             quotes.compare_quotes,
             route.choose_route,
+            RiskActivities(desk, in_flight).check_risk,
             swap.prepare_swap,
             swap.execute_swap,
             swap.settle_swap,
@@ -116,8 +132,10 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
         )
     finally:
         await confirmations.close()
+        await gate.close()
         await rpc.close()
         await redis.aclose()
+        await switch.close()
         await database.close()
         await keys.aclose()
 

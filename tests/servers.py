@@ -119,6 +119,9 @@ class PostgresServer:
         """Remove every row of the engine's database."""
         # Few rows at most: deleting them is faster than the new files that TRUNCATE makes.
         tables = (
+            "trading_halts",
+            "risk_reservations",
+            "risk_days",
             "account_log",
             "account_positions",
             "api_keys",

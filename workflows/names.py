@@ -22,6 +22,9 @@ QUOTE_TIMEOUT = timedelta(seconds=2)
 # One try of a keyed write; it is repeated for ever, so that an outage of PostgreSQL delays an order and loses nothing.
 WRITE_TIMEOUT = timedelta(seconds=10)
 
+# One try of checking the risk: a question to the node, at most twenty to pools, and a keyed write.
+RISK_TIMEOUT = timedelta(seconds=20)
+
 # One try of building, simulating and signing.
 PREPARE_TIMEOUT = timedelta(seconds=10)
 

@@ -5,14 +5,17 @@ from temporalio import activity
 from workflows.domain.order import OrderEvent
 from workflows.domain.routing import VenueQuotes
 from workflows.messages import (
+    CheckRisk,
     ChooseRoute,
     ExecuteSwap,
+    OrderAccepted,
     PersistOrder,
     PoolsRefreshed,
     PreparedSwap,
     PrepareSwap,
     PublishStatus,
     QuoteRequest,
+    RiskChecked,
     SettleSwap,
     SwapExecuted,
     SwapSettled,
@@ -20,8 +23,8 @@ from workflows.messages import (
 
 
 @activity.defn
-async def persist_order(request: PersistOrder) -> None:
-    """Store the order and its first events, then relay them."""
+async def persist_order(request: PersistOrder) -> OrderAccepted:
+    """Store the order and its first events, relay them; answers whether it may trade as far as can be said now."""
     raise NotImplementedError
 
 
@@ -48,6 +51,15 @@ async def choose_route(request: ChooseRoute) -> OrderEvent:
     """Choose between the quotes and record the decision in its event; answers with the event that stands.
 
     Raises ApplicationError typed with an error code, and records nothing, when there is nothing to choose.
+    """
+    raise NotImplementedError
+
+
+@activity.defn
+async def check_risk(request: CheckRisk) -> RiskChecked:
+    """Check the decision against the limits, and reserve what the order needs of its wallet.
+
+    Raises ApplicationError typed with an error code when the order may not trade, and reserves nothing new then.
     """
     raise NotImplementedError
 

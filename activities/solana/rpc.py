@@ -64,9 +64,15 @@ class RpcMethods:
         self._provider = provider
         self._client = solana_client(provider, Confirmed)
 
-    async def accounts(self, keys: Sequence[Pubkey]) -> tuple[int, dict[Pubkey, Account | None]]:
-        """The newest state of at most 100 accounts, all at one slot, and that slot."""
-        answer = await self._client.get_multiple_accounts(list(keys), commitment=Processed)
+    async def accounts(
+        self, keys: Sequence[Pubkey], confirmed: bool = False
+    ) -> tuple[int, dict[Pubkey, Account | None]]:
+        """The newest state of at most 100 accounts, all at one slot, and that slot; that of a confirmed block if asked.
+
+        A newer state may still vanish with its block.
+        """
+        commitment = Confirmed if confirmed else Processed
+        answer = await self._client.get_multiple_accounts(list(keys), commitment=commitment)
         found = {
             key: Account(value.owner, value.lamports, bytes(value.data)) if value is not None else None
             for key, value in zip(keys, answer.value, strict=True)

@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from deploy.cli import bench, doctor, healthcheck, keys, localnet_faults, order, pools, processes, status, up, vectors
+from deploy.cli import (
+    bench,
+    doctor,
+    halt,
+    healthcheck,
+    keys,
+    localnet_faults,
+    order,
+    pools,
+    processes,
+    status,
+    up,
+    vectors,
+)
 from deploy.cli.failure import CommandError
 
 app = typer.Typer(
@@ -22,6 +35,8 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("halt")(halt.halt)
+app.command("resume")(halt.resume)
 app.add_typer(order.app, name="order")
 app.add_typer(pools.app, name="pools")
 app.add_typer(keys.app, name="keys")

@@ -14,13 +14,16 @@ _TEMPORAL = "start Temporal, or correct TEMPORAL_ADDRESS"
 
 async def examine(settings: StackSettings) -> list[Finding]:
     """What is found with these settings and those of the worker in the environment."""
-    from deploy.doctor.servers import examine_api, examine_postgres, examine_redis
+    from deploy.doctor.servers import examine_api, examine_postgres, examine_redis, examine_trading
     from deploy.doctor.temporal import examine_temporal
     from deploy.local import environment, postgres, valkey
 
     database, relay = "start PostgreSQL, or correct ORDER_ENGINE_DATABASE_URL", "start Redis or Valkey, or correct"
     found = await asyncio.gather(
         examined("postgres", database, lambda: examine_postgres(postgres.url(settings), time.time)),
+        examined(
+            "trading", f"{database}, and run order-engine migrate", lambda: examine_trading(postgres.url(settings))
+        ),
         examined("redis", f"{relay} ORDER_ENGINE_REDIS_URL", lambda: examine_redis(valkey.url(settings))),
         examined(
             "temporal",
