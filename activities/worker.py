@@ -14,12 +14,14 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from activities.chain_history import ChainHistory
 from activities.finding.sources import pool_source
 from activities.in_flight import InFlight
 from activities.persist import PersistActivities
 from activities.pools import PoolReader
 from activities.publish import PublishActivities, RedisRelay
 from activities.quotes import QuoteActivities, Quoter
+from activities.reconcile import Patience, ReconcileActivities
 from activities.refresh import RefreshActivities
 from activities.registry import Registry
 from activities.route import RouteActivities
@@ -32,11 +34,13 @@ from activities.swap import SwapActivities
 from activities.swap_builder import Fees, SwapBuilder
 from db.database import Database
 from db.orders import OrderRepository
+from db.reconciliation import ReconciliationRepository
 from db.registry import PoolRepository, TokenRepository
 from workflows import names
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
+from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
 
 log = logging.getLogger(__name__)
@@ -72,6 +76,10 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     persist, publish = PersistActivities(store, relay), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
+    patience = Patience(
+        timedelta(seconds=settings.reconcile_quiet_seconds), timedelta(seconds=settings.reconcile_stuck_seconds)
+    )
+    reconcile = ReconcileActivities(ReconciliationRepository(database), ChainHistory(rpc), None, relay, patience)
     refresh = RefreshActivities(Registry(rpc, TokenRepository(database), pools), pool_source(settings, rpc))
     try:
         yield (
@@ -85,6 +93,11 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
             swap.settle_swap,
             publish.publish_status,
             refresh.refresh_pools,
+            reconcile.begin_reconciliation,
+            reconcile.reconcile_orders,
+            reconcile.reconcile_workflows,
+            reconcile.reconcile_swaps,
+            reconcile.finish_reconciliation,
         )
     finally:
         await confirmations.close()
@@ -102,7 +115,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
-            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow],
+            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow, ReconcileWorkflow],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
             max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,

@@ -96,7 +96,10 @@ class PostgresServer:
     async def empty(self) -> None:
         """Remove every row of the engine's database."""
         # Few rows at most: deleting them is faster than the new files that TRUNCATE makes.
-        tables = ("swap_attempts", "order_events", "orders", "pools", "tokens")
+        tables = (
+            *("swap_attempts", "order_events", "orders", "pools", "tokens"),
+            *("reconciliations", "reconciliation_findings", "wallet_cursors"),
+        )
         async with await psycopg.AsyncConnection.connect(libpq_url(self.url()), autocommit=True) as connection:
             await connection.execute("; ".join(f"DELETE FROM {table}" for table in tables))
 

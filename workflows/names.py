@@ -42,3 +42,10 @@ REFRESH_POOLS_ID = "refresh-pools"
 
 # One look at every pool of every pair: hundreds of searches and thousands of accounts on a slow node.
 REFRESH_TIMEOUT = timedelta(minutes=4)
+
+# The schedule that compares database, Temporal and chain; its id in Temporal and that of its workflows.
+RECONCILE_ID = "reconcile"
+
+# The whole history of a busy installation, an amount at a time; a part that stops showing progress is tried again.
+RECONCILE_TIMEOUT = timedelta(hours=2)
+RECONCILE_HEARTBEAT_TIMEOUT = timedelta(seconds=60)

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from deploy.cli import bench, doctor, healthcheck, order, pools, processes, status, up, vectors
+from deploy.cli import audit, bench, doctor, healthcheck, order, pools, processes, status, up, vectors
 from deploy.cli.failure import CommandError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(order.app, name="order")
 app.add_typer(pools.app, name="pools")
 app.add_typer(bench.app, name="bench")
+app.command("audit")(audit.audit)
 app.command("api")(processes.api)
 app.command("worker")(processes.worker)
 app.command("localnet")(processes.localnet)
