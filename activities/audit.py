@@ -146,7 +146,7 @@ class _Auditor:
         self._orders = orders
         self._chain = chain
         self._scratch = scratch
-        self._grace = grace
+        self._noted = datetime.now(UTC) - grace
         self._amounts = amounts
         self._result = result
         self._readers = asyncio.Semaphore(_READERS)
@@ -177,6 +177,8 @@ class _Auditor:
             async with self._readers:
                 newest = [] if order is None else (await self._chain.confirmed([order])).get(order_id, [])
             recorded = set() if order is None else {attempt.signature for attempt in order.attempts}
+            listed = {swap.signature: swap for swap in swaps}
+            newest = [listed.get(swap.signature, swap) for swap in newest]
             swaps = [*newest, *(swap for swap in swaps if swap.signature not in recorded)]
             findings = await self._compared(order_id, order, swaps)
         result = self._result
@@ -193,7 +195,7 @@ class _Auditor:
         return [swap for swap in swaps if swap.signature in recorded or swap in ours]
 
     async def _compared(self, order_id: str, order: OrderRecord | None, swaps: Sequence[ChainSwap]) -> list[Finding]:
-        return list(compare(order_id, order, swaps, self._grace, await self._fill(order, swaps)))
+        return list(compare(order_id, order, swaps, self._noted, await self._fill(order, swaps)))
 
     async def _fill(self, order: OrderRecord | None, swaps: Sequence[ChainSwap]) -> Fill | None:
         landed = [swap for swap in swaps if not swap.failed]
@@ -211,26 +213,26 @@ class _Scratch:
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute(
             "CREATE TABLE swaps (order_id TEXT, signature TEXT, attempt INT, slot INT, failed INT, wallet TEXT,"
-            " PRIMARY KEY (order_id, signature)) WITHOUT ROWID"
+            " unix_time INT, PRIMARY KEY (order_id, signature)) WITHOUT ROWID"
         )
 
     def add(self, swaps: Iterable[ChainSwap]) -> None:
         rows = [
-            (swap.order_id, swap.signature, swap.attempt, swap.slot, swap.failed, swap.wallet)
+            (swap.order_id, swap.signature, swap.attempt, swap.slot, swap.failed, swap.wallet, swap.unix_time)
             for swap in swaps
             if is_order_id(swap.order_id)
         ]
         self._db.execute("BEGIN")
         # One transaction may name two of our wallets.
-        self._db.executemany("INSERT OR IGNORE INTO swaps VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._db.executemany("INSERT OR IGNORE INTO swaps VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         self._db.execute("COMMIT")
 
     def between(self, after: str, last: str) -> dict[str, list[ChainSwap]]:
         """The swaps of the orders beyond `after`, up to `last`."""
         found: defaultdict[str, list[ChainSwap]] = defaultdict(list)
         query = "SELECT * FROM swaps WHERE order_id > ? AND order_id <= ? ORDER BY order_id, slot"
-        for order_id, signature, attempt, slot, failed, wallet in self._db.execute(query, (after, last)):
-            found[order_id].append(ChainSwap(signature, order_id, attempt, slot, bool(failed), wallet))
+        for order_id, signature, attempt, slot, failed, wallet, unix_time in self._db.execute(query, (after, last)):
+            found[order_id].append(ChainSwap(signature, order_id, attempt, slot, bool(failed), wallet, unix_time))
         return found
 
     def close(self) -> None:

@@ -41,7 +41,8 @@ class ChainHistory:
             for entry in entries:
                 named = parse_memo(entry.memo) if entry.memo else None
                 if named:
-                    swaps.append(ChainSwap(str(entry.signature), *named, entry.slot, entry.failed, wallet))
+                    at = (str(entry.signature), *named, entry.slot)
+                    swaps.append(ChainSwap(*at, entry.failed, wallet, entry.unix_time))
             yield newest, swaps
             if len(entries) < MAX_HISTORY or _older(entries[-1].unix_time, since):
                 return

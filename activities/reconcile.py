@@ -104,10 +104,19 @@ class LossyRelay(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long an order may be quiet before it is looked at, and before it counts as stuck."""
+    """How long an order may be quiet before it is looked at, and before it counts as stuck.
+
+    `grace` is what an order that runs has to take note of a landed swap, and a new one to be stored.
+    """
 
     quiet: timedelta = timedelta(seconds=10)
     stuck: timedelta = timedelta(minutes=5)
+    grace: timedelta = timedelta(minutes=1)
+
+    @property
+    def noted(self) -> datetime:
+        """What landed before this should be noted."""
+        return datetime.now(UTC) - self.grace
 
 
 @dataclass
@@ -237,7 +246,7 @@ class ReconcileActivities:
             part.findings += [
                 unrecorded(each)
                 for each in page
-                if each.order_id not in known and datetime.now(UTC) - each.started_at > self._patience.quiet
+                if each.order_id not in known and each.started_at < self._patience.noted
             ]
             activity.heartbeat()
         return await self._told(part)
@@ -265,7 +274,7 @@ class ReconcileActivities:
 
     async def _everything(self, part: _Part) -> None:
         beating = _Beating(self._store)
-        audited = await audit(beating, self._chain, self._workflows, self._patience.quiet)
+        audited = await audit(beating, self._chain, self._workflows, self._patience.grace)
         part.orders += audited.orders
         part.swaps += audited.landed
         part.workflows += audited.workflows
@@ -286,14 +295,14 @@ class ReconcileActivities:
             if order is not None and (strange[order_id] or any(_contradicts(order, swap) for swap in found)):
                 odd[order_id] = order
             elif order is None:
-                part.findings += compare(order_id, None, strange[order_id], self._patience.quiet)
+                part.findings += compare(order_id, None, strange[order_id], self._patience.noted)
         await self._compare(list(odd.values()), strange, part)
 
     async def _compare(self, orders: Sequence[OrderRecord], strange: dict[str, list[ChainSwap]], part: _Part) -> None:
         confirmed = await self._chain.confirmed(orders)
         for order in orders:
             swaps = [*confirmed.get(order.order_id, ()), *strange.get(order.order_id, ())]
-            part.findings += compare(order.order_id, order, swaps, self._patience.quiet)
+            part.findings += compare(order.order_id, order, swaps, self._patience.noted)
 
     async def _told(self, part: _Part) -> PartReconciled:
         findings = list({(each.kind, each.order_id, each.signature): each for each in part.findings}.values())

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print figures and findings as JSON.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List each finding with its order.")] = False,
-    grace: Annotated[int, typer.Option(help="Seconds that a running order has to record what landed.", min=0)] = 60,
+    grace: Annotated[
+        int, typer.Option(help="Seconds that a running order has to record what landed, a new one to be stored.", min=0)
+    ] = 60,
     wallet: Annotated[
         list[str] | None, typer.Option(help="Address of a further wallet, if its attempts are lost; may be repeated.")
     ] = None,

@@ -143,7 +143,7 @@ async def test_a_stuck_order_is_raised_with_what_it_waits_for_until_it_ends(idle
 async def test_an_accepted_order_without_a_row_is_raised_and_over_once_it_is_stored(idle_world: World) -> None:
     world = idle_world
     order = await world.start()
-    reconciling = world.worker([], stuck=timedelta(hours=1))
+    reconciling = world.worker([], grace=timedelta())
     async with reconciling:
         # This worker knows no step of an order.
         await world.reconciled()

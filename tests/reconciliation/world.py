@@ -88,9 +88,14 @@ class World:
         """Temporal's side."""
         return OrderWorkflows(self.client, self.task_queue)
 
-    def worker(self, activities: Sequence[Callable[..., Any]], stuck: timedelta = timedelta(hours=1)) -> Worker:
+    def worker(
+        self,
+        activities: Sequence[Callable[..., Any]],
+        stuck: timedelta = timedelta(hours=1),
+        grace: timedelta = timedelta(minutes=1),
+    ) -> Worker:
         """The engine's worker, whose reconciliation looks at every order at once."""
-        patience = Patience(quiet=AT_ONCE, stuck=stuck)
+        patience = Patience(quiet=AT_ONCE, stuck=stuck, grace=grace)
         ours = ReconcileActivities(self.store, self._history, None, self.relay, patience, self.tally)
         replaced = [each for each in activities if "reconcil" not in each.__name__]
         return Worker(

@@ -78,7 +78,10 @@ class Finding(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ChainSwap:
-    """A transaction of one of our wallets whose memo names an order; `failed` ones traded nothing."""
+    """A transaction of one of our wallets whose memo names an order; `failed` ones traded nothing.
+
+    `unix_time` is that of its block, None when it is not known yet.
+    """
 
     signature: str
     order_id: str
@@ -86,6 +89,7 @@ class ChainSwap:
     slot: int
     failed: bool
     wallet: str
+    unix_time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +129,12 @@ class OrderRecord:
 
 
 def compare(
-    order_id: str, order: OrderRecord | None, chain: Sequence[ChainSwap], grace: timedelta, fill: Fill | None = None
+    order_id: str, order: OrderRecord | None, chain: Sequence[ChainSwap], noted: datetime, fill: Fill | None = None
 ) -> Iterator[Finding]:
     """Everything that does not agree about one order.
 
-    `chain` holds every transaction of the chain whose memo names the order; an order that runs is given `grace` after
-    its last event to take note of what landed. `fill` is the chain's own for the one landed swap, when it was read.
+    `chain` holds every transaction of the chain whose memo names the order. An order that runs need only have taken
+    note of what landed before `noted`. `fill` is the chain's own for the one landed swap, when it was read.
     """
     landed = [swap for swap in chain if not swap.failed]
     if len(landed) > 1:
@@ -143,14 +147,14 @@ def compare(
         for swap in landed:
             yield _about(FindingKind.LANDED_NOT_CONFIRMED, swap, "the database has no such order")
         return
-    yield from _trade(order, landed, grace)
+    yield from _trade(order, landed, noted)
     yield from _attempts(order, chain)
     if order.status is Status.CONFIRMED and len(landed) == 1:
         yield from _fill(order, landed[0], fill)
     yield from log_findings(order)
 
 
-def _trade(order: OrderRecord, landed: Sequence[ChainSwap], grace: timedelta) -> Iterator[Finding]:
+def _trade(order: OrderRecord, landed: Sequence[ChainSwap], noted: datetime) -> Iterator[Finding]:
     if order.status is Status.CONFIRMED:
         if not landed:
             yield Finding(
@@ -159,12 +163,16 @@ def _trade(order: OrderRecord, landed: Sequence[ChainSwap], grace: timedelta) ->
                 signature=order.signature or "",
                 detail="the order is confirmed and the chain has no swap of it",
             )
-    elif landed and (order.ended or order.idle > grace):
+    elif landed and (order.ended or _landed_before(landed[0], noted)):
         yield _about(FindingKind.LANDED_NOT_CONFIRMED, landed[0], f"the swap landed and the order is {order.status}")
     recorded = {attempt.signature for attempt in order.attempts}
     for swap in landed:
         if swap.signature not in recorded:
             yield _about(FindingKind.SIGNATURE_UNRECORDED, swap, "the swap landed and no attempt has its signature")
+
+
+def _landed_before(swap: ChainSwap, moment: datetime) -> bool:
+    return swap.unix_time is not None and swap.unix_time < moment.timestamp()
 
 
 def _attempts(order: OrderRecord, chain: Sequence[ChainSwap]) -> Iterator[Finding]:
