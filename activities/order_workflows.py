@@ -15,10 +15,9 @@ from activities.audit import AcceptedOrder
 from workflows import names
 from workflows.domain.ids import order_id_of, workflow_id
 from workflows.domain.order import OrderTerms
-from workflows.order import OrderWorkflow
 from workflows.starting import start_options
 
-_OF_ORDERS = f"WorkflowType = '{OrderWorkflow.__name__}'"
+_OF_ORDERS = f"WorkflowType = '{names.ORDER_WORKFLOW}'"
 _LIST_PAGE = 1_000
 _RPC_TIMEOUT = timedelta(seconds=5)
 
@@ -95,7 +94,7 @@ class OrderWorkflows:
         reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY if broken else WorkflowIDReusePolicy.REJECT_DUPLICATE
         try:
             await self._client.start_workflow(
-                OrderWorkflow.run,
+                names.ORDER_WORKFLOW,
                 terms,
                 task_queue=self._task_queue,
                 id_reuse_policy=reuse,

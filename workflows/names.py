@@ -6,6 +6,9 @@ from temporalio.common import SearchAttributeKey
 
 TASK_QUEUE = "orders"
 
+# The type of an order's workflow, for those who list and start it without its code.
+ORDER_WORKFLOW = "OrderWorkflow"
+
 # One Redis channel carries every order event; an API process subscribes once, whatever its number of clients.
 EVENTS_CHANNEL = "order-engine:events"
 
