@@ -5,7 +5,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -177,8 +177,8 @@ class _Auditor:
             async with self._readers:
                 newest = [] if order is None else (await self._chain.confirmed([order])).get(order_id, [])
             recorded = set() if order is None else {attempt.signature for attempt in order.attempts}
-            listed = {swap.signature: swap for swap in swaps}
-            newest = [listed.get(swap.signature, swap) for swap in newest]
+            times = {swap.signature: swap.unix_time for swap in swaps}
+            newest = [replace(swap, unix_time=times.get(swap.signature)) for swap in newest]
             swaps = [*newest, *(swap for swap in swaps if swap.signature not in recorded)]
             findings = await self._compared(order_id, order, swaps)
         result = self._result

@@ -61,6 +61,7 @@ class Gate:
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._over = False
+        self._held: list[asyncio.Future[None]] = []
         self.fenced = False
         self.died: asyncio.Future[str] = self._loop.create_future()
         if deaths.left and chance.random() < _DIES_BY_TIME:
@@ -74,8 +75,9 @@ class Gate:
         if self._over:
             raise asyncio.CancelledError
         if self._closed:
-            # Whoever is dead does not come back; the life goes on without it.
-            await self._loop.create_future()
+            # Whoever is dead does not come back; the life goes on without it. Kept, lest it be collected as garbage.
+            self._held.append(self._loop.create_future())
+            await self._held[-1]
 
     def dies(self, where: str) -> bool:
         """Whether the worker ends here; answers yes only so many times in a life."""
