@@ -9,13 +9,14 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from temporalio import activity
 
 from activities.audit import PAGE, AuditedOrders, audit, unrecorded
 from activities.chain_history import ChainHistory
+from activities.findings import Counter, LossyRelay, Patience, SdkCounter
 from activities.order_workflows import OrderWorkflows, Standing, WorkflowState
 from workflows.domain.attempt import OutcomeKind
 from workflows.domain.lifecycle import Status
@@ -68,55 +69,6 @@ class ReconciledOrders(AuditedOrders, Protocol):
 
     async def finish(self, done: dict[str, Any], cursors: dict[str, str]) -> None:
         """Record a reconciliation, once for its start."""
-
-
-class Counter(Protocol):
-    """Where findings are counted."""
-
-    def found(self, finding: Finding) -> None:
-        """A finding that was not known before."""
-
-    def unrelayed(self, events: int) -> None:
-        """Events that streams had to read from the database, because Redis was away."""
-
-
-class SdkCounter:
-    """Counts with the metrics of Temporal's SDK, wherever its runtime exports them."""
-
-    def found(self, finding: Finding) -> None:
-        """Count by kind, and whether it was repaired."""
-        meter = activity.metric_meter()
-        meter.create_counter("order_engine_reconciliation_findings", "What reconciliation found").add(
-            1, {"kind": finding.kind, "repaired": str(finding.repaired).lower()}
-        )
-
-    def unrelayed(self, events: int) -> None:
-        """Count events."""
-        meter = activity.metric_meter()
-        meter.create_counter("order_engine_events_not_relayed", "Events that Redis did not take").add(events)
-
-
-class LossyRelay(Protocol):
-    """The relay, which knows what it could not announce."""
-
-    missed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long an order may be quiet before it is looked at, and before it counts as stuck.
-
-    `grace` is what an order that runs has to take note of a landed swap, and a new one to be stored.
-    """
-
-    quiet: timedelta = timedelta(seconds=10)
-    stuck: timedelta = timedelta(minutes=5)
-    grace: timedelta = timedelta(minutes=1)
-
-    @property
-    def noted(self) -> datetime:
-        """What landed before this should be noted."""
-        return datetime.now(UTC) - self.grace
 
 
 @dataclass

@@ -16,12 +16,13 @@ from temporalio.worker import Worker
 
 from activities.chain_history import ChainHistory
 from activities.finding.sources import pool_source
+from activities.findings import Patience
 from activities.in_flight import InFlight
 from activities.persist import PersistActivities
 from activities.pools import PoolReader
 from activities.publish import PublishActivities, RedisRelay
 from activities.quotes import QuoteActivities, Quoter
-from activities.reconcile import Patience, ReconcileActivities
+from activities.reconcile import ReconcileActivities
 from activities.refresh import RefreshActivities
 from activities.registry import Registry
 from activities.route import RouteActivities

@@ -17,8 +17,9 @@ from temporalio.worker import Worker
 
 from activities.audit import Audit, audit
 from activities.chain_history import ChainHistory
+from activities.findings import Patience
 from activities.order_workflows import OrderWorkflows
-from activities.reconcile import Patience, ReconcileActivities
+from activities.reconcile import ReconcileActivities
 from activities.settings import WorkerSettings
 from activities.solana.rpc import SolanaRpc
 from activities.worker import order_activities

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -18,12 +18,13 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 from activities.solana.confirmation import Confirmations
 from activities.swap import SwapActivities
-from tests.memory_store import MemoryStore, StoredOrder
-from tests.samples import BEGINNING, order_terms
+from tests.memory_store import MemoryStore
+from tests.samples import order_terms
 from tests.simulation import clock
 from tests.simulation.chain import SimulatedChain
+from tests.simulation.oracle import faults
 from tests.simulation.weather import draw
-from tests.simulation.wire import AMOUNT_OUT, Node, Session
+from tests.simulation.wire import Node, Session
 from tests.simulation.worker import (
     Deaths,
     Gate,
@@ -31,13 +32,11 @@ from tests.simulation.worker import (
     MakeTracker,
     SimulatedWorker,
     takes_several_nodes,
-    wallet_address,
 )
 from tests.workflows.durable import Died, History, Runtime
 from workflows.domain.ids import new_order_id
 from workflows.domain.lifecycle import Status
-from workflows.domain.order import Fill, OrderTerms
-from workflows.domain.reconciliation import AttemptRecord, ChainSwap, OrderRecord, compare
+from workflows.domain.order import OrderTerms
 from workflows.messages import OrderResult
 
 # An order that has not ended an hour after the weather has cleared never will.
@@ -216,7 +215,7 @@ async def _live(chance: Random, number: int, engine: Engine) -> Life:
         vanished=chain.vanished,
         seconds=seconds,
     )
-    life.faults = list(_faults(life, terms, store, chain, result, deadline.expired()))
+    life.faults = ["stuck"] if result is None or deadline.expired() else list(faults(terms, store, chain, result))
     return life
 
 
@@ -275,74 +274,6 @@ def _stand_ins() -> Iterator[None]:
             yield
         finally:
             logging.disable(disabled)
-
-
-def _faults(
-    life: Life,
-    terms: OrderTerms,
-    store: MemoryStore,
-    chain: SimulatedChain,
-    result: OrderResult | None,
-    late: bool,
-) -> Iterator[str]:
-    """Everything that must never be."""
-    if late or result is None:
-        yield "stuck"
-        return
-    if life.landed > 1:
-        yield f"duplicated: {life.landed} swaps landed"
-    order = store.orders[terms.order_id]
-    wallet = str(wallet_address())
-    swaps = [
-        ChainSwap(each.signature, each.order_id, each.attempt, each.slot, each.error is not None, wallet)
-        for each in chain.executed.values()
-    ]
-    for finding in compare(terms.order_id, _record(order), swaps, datetime.now(UTC), _fill(swaps)):
-        yield f"{finding.kind}: {finding.detail}"
-    if result.status is not order.log[-1].status:
-        yield f"the workflow says {result.status}, the log {order.log[-1].status}"
-    unrecorded = chain.sent - {known.swap.signature for known in order.swaps}
-    if unrecorded:
-        yield f"sent and not recorded: {unrecorded}"
-    if len(order.swaps) > terms.max_attempts:
-        yield f"{len(order.swaps)} attempts of {terms.max_attempts}"
-
-
-def _fill(swaps: list[ChainSwap]) -> Fill | None:
-    landed = [swap for swap in swaps if not swap.failed]
-    if len(landed) != 1:
-        return None
-    return Fill(amount_in=1_500_000_000, amount_out=AMOUNT_OUT, fee_lamports=5_000, slot=landed[0].slot)
-
-
-def _record(order: StoredOrder) -> OrderRecord:
-    log, last = order.log, order.log[-1]
-    fill = next((event.fill for event in reversed(log) if event.fill), None)
-    return OrderRecord(
-        order_id=order.terms.order_id,
-        token_in=order.terms.token_in.mint,
-        token_out=order.terms.token_out.mint,
-        status=last.status,
-        last_seq=last.seq,
-        reason=last.reason,
-        signature=next((event.signature for event in reversed(log) if event.signature), None),
-        fill=fill,
-        created_at=BEGINNING,
-        idle=timedelta(),
-        seqs=tuple(event.seq for event in log),
-        statuses=tuple(event.status for event in log),
-        last_event=last,
-        attempts=tuple(
-            AttemptRecord(
-                attempt=known.swap.attempt,
-                signature=known.swap.signature,
-                wallet=known.swap.wallet_address,
-                outcome=known.outcome.kind if known.outcome else None,
-                slot=known.outcome.slot if known.outcome else None,
-            )
-            for known in order.swaps
-        ),
-    )
 
 
 def _seconds(duration: timedelta | None) -> float | None:
