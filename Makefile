@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: up test check format lint types imports length bench chaos lock clean
+.PHONY: up test chaos lives check format lint types imports length bench lock clean
 
 # Rebuilt when the pinned packages change.
 .venv: requirements-dev.lock pyproject.toml
@@ -17,6 +17,10 @@ up: .venv
 
 test: .venv
 	$(BIN)/python -m pytest
+
+# Ten thousand simulated lives of an order; SEED=n for others.
+lives: .venv
+	$(BIN)/python -m tests.simulation --lives 10000 --seed $(or $(SEED),1) --processes 2
 
 check: format lint types imports length test
 

@@ -183,6 +183,15 @@ class WorkerSettings(PoolSettings, RiskSettings):
     max_concurrent_orders: int = Field(
         default=500, ge=1, le=10_000, description="Swaps that one worker sends and follows at the same time."
     )
+    reconcile_quiet_seconds: int = Field(
+        default=10,
+        ge=1,
+        le=3_600,
+        description="An order without an event for this long is looked at by reconciliation.",
+    )
+    reconcile_stuck_seconds: int = Field(
+        default=300, ge=1, le=86_400, description="An order without an event for this long is raised as stuck."
+    )
     split_orders: bool = Field(default=True, description="Fill an order from two pools where that pays more.")
     split_least_gain_bps: Decimal = Field(
         default=Decimal(1), ge=0, le=10_000, description="Least gain of a split over the best pool, after its cost."

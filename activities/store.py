@@ -33,8 +33,11 @@ class OrderStore(Protocol):
     async def recorded_swap(self, order_id: str, signature: str) -> tuple[SwapAttempt, SwapOutcome | None]:
         """A swap that `record_attempt` stored, and its outcome once there is one."""
 
-    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
-        """Store what became of the swap; the first outcome stands."""
+    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> SwapOutcome:
+        """Store what became of the swap, unless it is known; returns the outcome that stands.
+
+        Two workers may follow the same bytes, one of them taken for dead: the order goes on from what was stored first.
+        """
 
 
 class Relay(Protocol):

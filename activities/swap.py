@@ -78,7 +78,11 @@ class SwapActivities:
             self._in_flight.remove(memo(swap.order_id, swap.attempt))
             return SwapExecuted(event=stands, outcome=None)
         await self._relay.publish(terms.order_id, terms.account, (stands,))
-        return SwapExecuted(event=stands, outcome=await self._follow(terms, swap))
+        outcome = None
+        if activity.info().attempt > 1:
+            # A worker that was taken for dead may have followed it to the end.
+            _, outcome = await self._store.recorded_swap(swap.order_id, swap.signature)
+        return SwapExecuted(event=stands, outcome=outcome or await self._follow(terms, swap))
 
     @activity.defn
     async def settle_swap(self, request: SettleSwap) -> SwapSettled:
@@ -90,9 +94,8 @@ class SwapActivities:
             return SwapSettled(swap=swap, outcome=outcome or await self._follow(request.terms, swap))
 
     async def _follow(self, terms: OrderTerms, swap: SwapAttempt) -> SwapOutcome:
-        """Send the bytes until their outcome is known, and record it."""
-        outcome = await self._outcome(terms, swap)
-        await self._store.settle_attempt(swap, outcome)
+        """Send the bytes until their outcome is known, and record it; the outcome that stands in the log."""
+        outcome = await self._store.settle_attempt(swap, await self._outcome(terms, swap))
         self._in_flight.remove(memo(swap.order_id, swap.attempt))
         return outcome
 

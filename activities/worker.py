@@ -18,14 +18,17 @@ from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
 from activities.balances import BalanceReader
+from activities.chain_history import ChainHistory
 from activities.crash_points import CrashSettings, crash_plan, plant, refuse_mainnet
 from activities.finding.sources import pool_source
+from activities.findings import Patience
 from activities.halt import TradingGate
 from activities.in_flight import InFlight
 from activities.persist import PersistActivities
 from activities.pools import PoolReader
 from activities.publish import PublishActivities, RedisRelay
 from activities.quotes import QuoteActivities, Quoter
+from activities.reconcile import ReconcileActivities
 from activities.refresh import RefreshActivities
 from activities.registry import Registry
 from activities.risk import RiskActivities, RiskDesk
@@ -45,6 +48,7 @@ from activities.swap_builder import SwapBuilder
 from activities.valuation import Valuer
 from db.database import Database
 from db.orders import OrderRepository
+from db.reconciliation import ReconciliationRepository
 from db.registry import PoolRepository, TokenRepository
 from db.risk import HaltRepository, ReservationRepository
 from workflows import names
@@ -52,6 +56,7 @@ from workflows.domain.clusters import CLUSTERS
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
+from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
 
 log = logging.getLogger(__name__)
@@ -110,6 +115,10 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     persist, publish = PersistActivities(store, relay, desk.admit), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
+    patience = Patience(
+        timedelta(seconds=settings.reconcile_quiet_seconds), timedelta(seconds=settings.reconcile_stuck_seconds)
+    )
+    reconcile = ReconcileActivities(ReconciliationRepository(database), ChainHistory(rpc), None, relay, patience)
     refresh = RefreshActivities(Registry(rpc, tokens, pools), pool_source(settings, rpc))
     gate.open()
     try:
@@ -129,6 +138,11 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
             swap.settle_swap,
             publish.publish_status,
             refresh.refresh_pools,
+            reconcile.begin_reconciliation,
+            reconcile.reconcile_orders,
+            reconcile.reconcile_workflows,
+            reconcile.reconcile_swaps,
+            reconcile.finish_reconciliation,
         )
     finally:
         await confirmations.close()
@@ -177,7 +191,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
-            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow],
+            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow, ReconcileWorkflow],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
             max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,

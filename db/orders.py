@@ -132,9 +132,9 @@ WITH settled AS (
     SET outcome = :outcome, outcome_slot = :slot, reason = :reason, detail = :detail,
         fill = CAST(:fill AS jsonb), settled_at = now()
     WHERE order_id = :order_id AND attempt = :attempt AND signature = :signature AND outcome IS NULL
+    RETURNING *
 )
-SELECT count(*) AS swaps FROM swap_attempts
-WHERE order_id = :order_id AND attempt = :attempt AND signature = :signature
+SELECT * FROM settled
 """)
 
 
@@ -197,9 +197,9 @@ class OrderRepository:
         found = attempt_view(rows[0])
         return found.swap, found.outcome
 
-    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
-        """Store what became of the swap; the first outcome stands. Raises SwapUnknown."""
-        (row,) = await self._database.fetch(
+    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> SwapOutcome:
+        """Store what became of the swap, unless it is known; returns the outcome that stands. Raises SwapUnknown."""
+        rows = await self._database.fetch(
             _SETTLE,
             {
                 "order_id": UUID(swap.order_id),
@@ -212,8 +212,12 @@ class OrderRepository:
                 "fill": _json(outcome.fill) if outcome.fill else None,
             },
         )
-        if not row.swaps:
+        if rows:
+            return outcome
+        recorded, stands = await self.recorded_swap(swap.order_id, swap.signature)
+        if stands is None or recorded.attempt != swap.attempt:
             raise SwapUnknown(swap.order_id, swap.signature)
+        return stands
 
 
 def _json(model: BaseModel) -> str:

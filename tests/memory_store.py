@@ -85,12 +85,12 @@ class MemoryStore:
                 return known.swap, known.outcome
         raise SwapUnknown(order_id, signature)
 
-    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
-        """Store the outcome unless there is one."""
+    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> SwapOutcome:
+        """Store the outcome unless there is one; returns the one that stands."""
         for known in self._order(swap.order_id).swaps:
             if known.swap.signature == swap.signature:
                 known.outcome = known.outcome or outcome
-                return
+                return known.outcome
         raise SwapUnknown(swap.order_id, swap.signature)
 
     def _order(self, order_id: str) -> StoredOrder:

@@ -130,6 +130,9 @@ class PostgresServer:
             "orders",
             "pools",
             "tokens",
+            "reconciliations",
+            "reconciliation_findings",
+            "wallet_cursors",
         )
         async with await psycopg.AsyncConnection.connect(libpq_url(self.url()), autocommit=True) as connection:
             await connection.execute("; ".join(f"DELETE FROM {table}" for table in tables))

@@ -225,3 +225,39 @@ class PoolsRefreshed(BaseModel):
     new: int
     problems: tuple[str, ...] = ()
     more_problems: int = 0
+
+
+class ReconciliationScope(BaseModel):
+    """What one reconciliation looks at: what changed after `since`, or with `whole` everything there is."""
+
+    model_config = _Frozen
+
+    started_at: datetime
+    since: datetime
+    whole: bool
+
+
+class PartReconciled(BaseModel):
+    """What one part of a reconciliation looked at and found: counts, and `told` names the first findings in words.
+
+    `cursors` holds by wallet how far its history was read.
+    """
+
+    model_config = _Frozen
+
+    orders: int = 0
+    swaps: int = 0
+    workflows: int = 0
+    raised: int = 0
+    repaired: int = 0
+    told: tuple[str, ...] = ()
+    cursors: dict[str, str] = {}
+
+
+class FinishReconciliation(BaseModel):
+    """Record a reconciliation that looked at all it was to look at."""
+
+    model_config = _Frozen
+
+    scope: ReconciliationScope
+    found: PartReconciled

@@ -6,6 +6,9 @@ from temporalio.common import SearchAttributeKey
 
 TASK_QUEUE = "orders"
 
+# The type of an order's workflow, for those who list and start it without its code.
+ORDER_WORKFLOW = "OrderWorkflow"
+
 # One Redis channel carries every order event; an API process subscribes once, whatever its number of clients.
 EVENTS_CHANNEL = "order-engine:events"
 
@@ -45,3 +48,10 @@ REFRESH_POOLS_ID = "refresh-pools"
 
 # One look at every pool of every pair: hundreds of searches and thousands of accounts on a slow node.
 REFRESH_TIMEOUT = timedelta(minutes=4)
+
+# The schedule that compares database, Temporal and chain; its id in Temporal and that of its workflows.
+RECONCILE_ID = "reconcile"
+
+# The whole history of a busy installation, an amount at a time; a part that stops showing progress is tried again.
+RECONCILE_TIMEOUT = timedelta(hours=2)
+RECONCILE_HEARTBEAT_TIMEOUT = timedelta(seconds=60)

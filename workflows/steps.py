@@ -8,13 +8,16 @@ from workflows.messages import (
     CheckRisk,
     ChooseRoute,
     ExecuteSwap,
+    FinishReconciliation,
     OrderAccepted,
+    PartReconciled,
     PersistOrder,
     PoolsRefreshed,
     PreparedSwap,
     PrepareSwap,
     PublishStatus,
     QuoteRequest,
+    ReconciliationScope,
     RiskChecked,
     SettleSwap,
     SwapExecuted,
@@ -94,4 +97,34 @@ async def publish_status(request: PublishStatus) -> OrderEvent:
 @activity.defn
 async def refresh_pools() -> PoolsRefreshed:
     """Search for pools, look at every known one, and store in the registry which are quoted and which are not."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def begin_reconciliation() -> ReconciliationScope:
+    """Decide what the reconciliation that begins now has to look at."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def reconcile_orders(scope: ReconciliationScope) -> PartReconciled:
+    """Look at every order that has not ended and is quiet; start workflows again that are missing."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def reconcile_workflows(scope: ReconciliationScope) -> PartReconciled:
+    """Look for orders that Temporal runs and the database does not have."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def reconcile_swaps(scope: ReconciliationScope) -> PartReconciled:
+    """Compare recorded outcomes with the chain, and the chain's swaps with what is recorded."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def finish_reconciliation(request: FinishReconciliation) -> None:
+    """Record what was looked at and found, and that what was not found again is over."""
     raise NotImplementedError

@@ -27,6 +27,9 @@ from activities.venues.pool import Account, AccountFilter
 MAX_ACCOUNTS = 100
 MAX_STATUSES = 256
 
+# `getSignaturesForAddress` answers no more at once (Solana RPC documentation).
+MAX_HISTORY = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Blockhash:
@@ -55,6 +58,20 @@ class Simulation:
     error: TransactionErrorType | None
     units_consumed: int
     logs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A landed transaction in the history of an address; `failed` when nothing of it but the fee took effect.
+
+    `unix_time` is that of its block, None where the node does not keep it.
+    """
+
+    signature: Signature
+    slot: int
+    failed: bool
+    memo: str | None
+    unix_time: int | None
 
 
 class RpcMethods:
@@ -171,6 +188,21 @@ class RpcMethods:
         """
         answer = await self._client.get_recent_prioritization_fees(list(accounts))
         return [int(slot.prioritization_fee) for slot in answer.value]
+
+    async def history(
+        self, address: Pubkey, before: Signature | None = None, until: Signature | None = None, final: bool = False
+    ) -> list[HistoryEntry]:
+        """At most 1,000 transactions that name the address, newest first, between two signatures (exclusive).
+
+        Confirmed ones, or only those that no fork can undo.
+        """
+        answer = await self._client.get_signatures_for_address(
+            address, before, until, MAX_HISTORY, Finalized if final else Confirmed
+        )
+        return [
+            HistoryEntry(entry.signature, entry.slot, entry.err is not None, entry.memo, entry.block_time)
+            for entry in answer.value
+        ]
 
 
 _CONFIRMED: Commitment = Confirmed

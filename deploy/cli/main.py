@@ -8,6 +8,7 @@ import sys
 import typer
 
 from deploy.cli import (
+    audit,
     bench,
     doctor,
     halt,
@@ -41,6 +42,7 @@ app.add_typer(order.app, name="order")
 app.add_typer(pools.app, name="pools")
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
+app.command("audit")(audit.audit)
 app.command("api")(processes.api)
 app.command("worker")(processes.worker)
 app.command("localnet")(processes.localnet)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from itertools import chain
 
 from deploy.doctor.finding import Finding, examined
@@ -43,13 +42,14 @@ def _schedules() -> Sequence[str]:
     from pydantic import ValidationError
 
     from deploy.registry import RegistrySettings
-    from workflows.names import REFRESH_POOLS_ID
+    from workflows.names import RECONCILE_ID, REFRESH_POOLS_ID
 
     try:
-        every = timedelta(seconds=RegistrySettings().pool_refresh_seconds)
+        settings = RegistrySettings()
     except ValidationError:
         return ()
-    return (REFRESH_POOLS_ID,) if every else ()
+    pauses = {REFRESH_POOLS_ID: settings.pool_refresh_seconds, RECONCILE_ID: settings.reconcile_seconds}
+    return tuple(name for name, seconds in pauses.items() if seconds)
 
 
 async def _of_worker() -> Sequence[Finding]:
@@ -65,7 +65,7 @@ async def _of_worker() -> Sequence[Finding]:
     if problems:
         return problems
     settings = WorkerSettings()
-    endpoints = [Endpoint(url, SolanaRpc(url)) for url in (settings.solana_rpc_url,)]
+    endpoints = [Endpoint(url, SolanaRpc(url)) for url in (settings.solana_rpc_url, *settings.further_rpc_urls)]
     nodes = "start the node, or correct ORDER_ENGINE_SOLANA_RPC_URL"
     try:
         found = await asyncio.gather(

@@ -291,7 +291,7 @@ class ScriptedActivities:
             return SwapExecuted(event=stands, outcome=None)
         await self.relay.publish(request.terms.order_id, request.terms.account, (stands,))
         outcome = await self._send(request.swap)
-        await self.store.settle_attempt(request.swap, outcome)
+        outcome = await self.store.settle_attempt(request.swap, outcome)
         return SwapExecuted(event=stands, outcome=outcome)
 
     @activity.defn
@@ -301,7 +301,7 @@ class ScriptedActivities:
         swap, outcome = await self.store.recorded_swap(request.terms.order_id, request.event.signature or "")
         if outcome is None:
             outcome = await self._send(swap)
-            await self.store.settle_attempt(swap, outcome)
+            outcome = await self.store.settle_attempt(swap, outcome)
         return SwapSettled(swap=swap, outcome=outcome)
 
     async def _send(self, swap: SwapAttempt) -> SwapOutcome:

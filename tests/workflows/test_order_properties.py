@@ -183,7 +183,7 @@ class DrawnSteps:
         self.chain.send(swap.order_id, swap.signature)
         self._die_perhaps("after sending")
         outcome = self._outcome(swap.signature)
-        await self.store.settle_attempt(swap, outcome)
+        outcome = await self.store.settle_attempt(swap, outcome)
         return SwapExecuted(event=stands, outcome=outcome)
 
     async def settle_swap(self, request: SettleSwap) -> SwapSettled:
@@ -194,7 +194,7 @@ class DrawnSteps:
             self.chain.send(swap.order_id, signature)
             self._die_perhaps("after sending")
             outcome = self._outcome(signature)
-            await self.store.settle_attempt(swap, outcome)
+            outcome = await self.store.settle_attempt(swap, outcome)
         return SwapSettled(swap=swap, outcome=outcome)
 
     def _outcome(self, signature: str) -> SwapOutcome:
