@@ -15,7 +15,8 @@ class SwapAttempt(BaseModel):
     """A signed swap, recorded before its first broadcast.
 
     `transaction` is base64. `last_valid_block_height` belongs to the `blockhash` in the signed bytes: the
-    transaction can land in no block beyond it. Amounts in base units.
+    transaction can land in no block beyond it. Amounts in base units. `least_out` is the guard of an exact-in swap;
+    that of an exact-out swap is `most_in`, and its `least_out` is what it buys.
     """
 
     model_config = _Frozen
@@ -33,6 +34,7 @@ class SwapAttempt(BaseModel):
     amount_in: BaseUnits
     quoted_out: BaseUnits
     least_out: BaseUnits
+    most_in: BaseUnits | None = None
 
 
 class OutcomeKind(StrEnum):
