@@ -1,4 +1,4 @@
-"""What a swap must pay at least, or may cost at most: the slippage from the quotes, and never beyond the limit. Pure."""
+"""What a swap must pay at least, or may cost at most: slippage from the quotes, and never beyond the limit. Pure."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -13,17 +13,18 @@ def least_at_limit(terms: OrderTerms) -> int:
     """The least output, in base units, that pays `limit_price` for the whole of an exact-in order; 0 without one."""
     if terms.limit_price is None:
         return 0
-    scale: int = 10**terms.token_in.decimals
-    return ceil(Fraction(terms.limit_price) * terms.amount_in * 10**terms.token_out.decimals / scale)
+    whole_in: int = 10**terms.token_in.decimals
+    whole_out: int = 10**terms.token_out.decimals
+    return ceil(Fraction(terms.limit_price) * Fraction(terms.amount_in * whole_out, whole_in))
 
 
 def most_at_limit(terms: OrderTerms) -> int:
     """The most input, in base units, that an exact-out order may cost by its limit and its own bound."""
     if terms.limit_price is None or terms.amount_out is None:
         return terms.amount_in
-    scale: int = 10**terms.token_out.decimals
-    most = Fraction(terms.amount_out * 10**terms.token_in.decimals, scale) / Fraction(terms.limit_price)
-    return min(terms.amount_in, floor(most))
+    whole_in: int = 10**terms.token_in.decimals
+    whole_out: int = 10**terms.token_out.decimals
+    return min(terms.amount_in, floor(Fraction(terms.amount_out * whole_in, whole_out) / Fraction(terms.limit_price)))
 
 
 def least_outputs(terms: OrderTerms, decided: Sequence[int], fresh: Sequence[int]) -> tuple[int, ...]:
