@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.store import OrderStore, Relay
+from workflows.domain.lifecycle import is_terminal
 from workflows.domain.order import OrderEvent
 from workflows.messages import PublishStatus, RelayedEvent
 from workflows.names import EVENTS_CHANNEL
@@ -56,6 +57,8 @@ class PublishActivities:
         is none yet.
         """
         before = await self._store.standing_event(request.order_id, request.event.seq - 1)
+        if is_terminal(before.status):
+            return before
         if before.seq < request.event.seq - 1:
             raise ApplicationError("the swap is not recorded yet", category=ApplicationErrorCategory.BENIGN)
         if before.signature != request.event.signature:

@@ -41,9 +41,11 @@ class Router:
         The quotes are taken again behind the swaps decided on since they were made, and later quotes stand behind
         this one: orders that were quoted side by side do not all decide for the same price.
         """
-        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in)
+        request = QuoteRequest(
+            token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in, amount_out=terms.amount_out
+        )
         venues = tuple([await self._again(venue, request) for venue in venues])
-        single = choose(venues, terms.token_in, terms.token_out)
+        single = choose(venues, terms.token_in, terms.token_out, terms.exact_out)
         try:
             decision = await self._split(terms, request, single)
             parts = [
@@ -64,8 +66,8 @@ class Router:
 
     async def _split(self, terms: OrderTerms, request: QuoteRequest, single: Decision) -> Decision:
         best = single.route.legs[0]
-        # All that two pools can gain over one is the impact that the one has on its price.
-        if not self._policy.enabled or best.price_impact_bps < self._policy.least_gain_bps:
+        # All that two pools can gain over one is the impact that the one has on its price; only inputs are divided.
+        if terms.exact_out or not self._policy.enabled or best.price_impact_bps < self._policy.least_gain_bps:
             return single
         parts = await self._quoter.split(request)
         if parts is None or not await self._builder.fits(terms, parts):

@@ -20,8 +20,8 @@ from activities.venues.mint import NATIVE_MINT, token_balance
 from activities.venues.pool import MAX_COMPUTE_UNITS, Account, Accounts, UserAccounts
 from workflows.domain.attempt import SwapAttempt
 from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.guard import least_outputs, most_inputs
 from workflows.domain.ids import memo
-from workflows.domain.money import least_output
 from workflows.domain.order import OrderTerms
 from workflows.domain.routing import PoolQuote, Route
 from workflows.messages import PreparedSwap, QuoteRequest
@@ -79,7 +79,7 @@ class SwapBuilder:
 
     async def _prepare(self, terms: OrderTerms, attempt: int, route: Route) -> PreparedSwap:
         parts = [await self._fresh(terms, attempt, leg) for leg in route.legs]
-        guarded = [(part, _guard(leg, part, terms)) for leg, part in zip(route.legs, parts, strict=True)]
+        guarded = list(zip(parts, _guards(route.legs, parts, terms), strict=True))
         transaction = await self._assemble(terms, attempt, guarded)
         blockhash = await self._blockhash.get(None)
         transaction = await self._limited(transaction, blockhash)
@@ -99,7 +99,8 @@ class SwapBuilder:
                 last_valid_block_height=blockhash.last_valid_block_height,
                 amount_in=sum(part.quote.amount_in for part in parts),
                 quoted_out=sum(part.quote.amount_out for part in parts),
-                least_out=sum(least_out for _, least_out in guarded),
+                least_out=terms.amount_out or sum(least_out for _, least_out in guarded),
+                most_in=sum(most_in for _, most_in in guarded) if terms.exact_out else None,
             ),
             compute_unit_limit=transaction.compute_unit_limit,
             compute_unit_price=transaction.compute_unit_price,
@@ -107,19 +108,25 @@ class SwapBuilder:
         )
 
     async def _fresh(self, terms: OrderTerms, attempt: int, leg: PoolQuote) -> QuotedPool:
-        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=leg.amount_in)
+        request = QuoteRequest(
+            token_in=terms.token_in, token_out=terms.token_out, amount_in=leg.amount_in, amount_out=terms.amount_out
+        )
         return await self._quoter.one(Pubkey.from_string(leg.pool), request, memo(terms.order_id, attempt))
 
     async def _assemble(
         self, terms: OrderTerms, attempt: int, parts: Sequence[tuple[QuotedPool, int]]
     ) -> SwapTransaction:
-        """One transaction for all parts, each guarded by its own least output."""
+        """One transaction for all parts, each guarded by its own least output, or most input."""
         wallet, purpose = self._wallets.address(terms.wallet), memo(terms.order_id, attempt)
-        amount_in = sum(part.quote.amount_in for part, _ in parts)
+        # Exact out, all that the swap may take has to be there.
+        amount_in = sum(limit if terms.exact_out else part.quote.amount_in for part, limit in parts)
         selling, buying = await self._sides(terms, wallet, purpose, amount_in)
         user = UserAccounts(wallet, selling.account, buying.account)
         swaps = [
-            part.pool.instruction(part.quote, part.pool.limit_for(part.quote, least), user) for part, least in parts
+            part.pool.instruction(
+                part.quote, limit if terms.exact_out else part.pool.limit_for(part.quote, limit), user
+            )
+            for part, limit in parts
         ]
         return SwapTransaction(
             wallet=wallet,
@@ -158,17 +165,11 @@ class SwapBuilder:
         return transaction.limited_to(units)
 
 
-def _guard(leg: PoolQuote, fresh: QuotedPool, terms: OrderTerms) -> int:
-    """The least output to accept: the slippage counts from the better of the decision's quote and the fresh one."""
-    least_out = least_output(max(leg.amount_out, fresh.quote.amount_out), terms.slippage_bps)
-    if fresh.quote.amount_out < least_out:
-        token = terms.token_out
-        raise EngineError(
-            ErrorCode.SLIPPAGE_EXCEEDED,
-            f"the pool now pays {token.format(fresh.quote.amount_out)} {token.symbol},"
-            f" less than the {token.format(least_out)} that slippage allows",
-        )
-    return least_out
+def _guards(legs: Sequence[PoolQuote], fresh: Sequence[QuotedPool], terms: OrderTerms) -> tuple[int, ...]:
+    """The least output of each leg, or exact out the most input; raises EngineError when the market is beyond it."""
+    if terms.exact_out:
+        return most_inputs(terms, [leg.amount_in for leg in legs], [part.quote.amount_in for part in fresh])
+    return least_outputs(terms, [leg.amount_out for leg in legs], [part.quote.amount_out for part in fresh])
 
 
 def _check_funds(

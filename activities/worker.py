@@ -12,6 +12,7 @@ import uvloop
 from redis.asyncio import Redis
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.finding.sources import pool_source
@@ -30,7 +31,9 @@ from activities.solana.rpc import SolanaRpc
 from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
 from activities.swap_builder import Fees, SwapBuilder
+from activities.watch import WatchActivities, start_watchers
 from db.database import Database
+from db.open_orders import OpenOrderReader
 from db.orders import OrderRepository
 from db.registry import PoolRepository, TokenRepository
 from workflows import names
@@ -38,6 +41,7 @@ from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
+from workflows.watch import WatchWorkflow
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +69,15 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
     confirmations = Confirmations(rpc, settings.status_poll_ms / 1_000)
     pools = PoolRepository(database)
-    quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
+    reader = PoolReader(rpc, pools, max_age)
+    quoter = Quoter(reader, in_flight)
     fees = Fees(settings.compute_unit_price, settings.compute_unit_margin_percent)
     builder = SwapBuilder(rpc, quoter, Wallets(settings.wallet_dir), fees, max_age)
     router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps))
     persist, publish = PersistActivities(store, relay), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
+    watch = WatchActivities(OpenOrderReader(database), reader, settings.watch_interval_ms / 1_000)
     refresh = RefreshActivities(Registry(rpc, TokenRepository(database), pools), pool_source(settings, rpc))
     try:
         yield (
@@ -84,6 +90,9 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
             swap.execute_swap,
             swap.settle_swap,
             publish.publish_status,
+            publish.record_cancel_request,
+            watch.ensure_watched,
+            watch.watch_pair,
             refresh.refresh_pools,
         )
     finally:
@@ -102,7 +111,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
-            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow],
+            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow, WatchWorkflow],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
             max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,
@@ -112,7 +121,24 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         )
         async with worker:
             log.info("working on task queue %s", names.TASK_QUEUE)
+            watching = asyncio.create_task(_restore_watchers(client, settings))
             await stop.wait()
+            watching.cancel()
+
+
+async def _restore_watchers(client: Client, settings: WorkerSettings) -> None:
+    """Give every pair with open orders its watcher, should a server that lost its state have lost it."""
+    database = Database(settings)
+    try:
+        while True:
+            try:
+                await start_watchers(client, OpenOrderReader(database))
+                return
+            except (ConnectionError, RPCError) as error:
+                log.warning("watchers are not looked after yet: %s", error)
+                await asyncio.sleep(_CONNECT_RETRY_SECONDS)
+    finally:
+        await database.close()
 
 
 async def _connect(stop: asyncio.Event) -> Client | None:

@@ -1,12 +1,12 @@
 """The open orders of a pair, as its price watcher reads them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, text
 
 from db.database import Database
+from workflows.domain.open_order import OpenOrder
 from workflows.domain.order import OrderType
 from workflows.domain.trigger import Conditions, unit_price
 
@@ -29,23 +29,6 @@ _PAIRS = text("""
 SELECT DISTINCT least(token_in COLLATE "C", token_out) AS first, greatest(token_in COLLATE "C", token_out) AS second
 FROM orders WHERE status = 'open'
 """)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenOrder:
-    """An open order: `amount_in` in base units of the mint `token_in`, or exact out `amount_out`; what it waits for.
-
-    `version` rises with each change of the order.
-    """
-
-    order_id: str
-    version: int
-    token_in: str
-    amount_in: int
-    amount_out: int | None
-    decimals_in: int
-    decimals_out: int
-    conditions: Conditions
 
 
 class OpenOrderReader:

@@ -50,7 +50,8 @@ WITH terms AS (
         t->'token_out'->>'mint', CAST(t->>'amount_in' AS numeric), CAST(t->>'slippage_bps' AS smallint),
         CAST(t->>'max_attempts' AS smallint), t->>'client_order_id', CAST(t->>'parent_id' AS uuid),
         CAST(t->>'amount_out' AS numeric), CAST(t->>'limit_price' AS numeric), CAST(t->>'stop_price' AS numeric),
-        t->>'time_in_force', CAST(t->>'expire_at' AS timestamptz), CAST(t->>'deadline' AS timestamptz), t, CAST(t->>'created_at' AS timestamptz),
+        t->>'time_in_force', CAST(t->>'expire_at' AS timestamptz), CAST(t->>'deadline' AS timestamptz),
+        t, CAST(t->>'created_at' AS timestamptz),
         status, seq, attempt, reason, venue, signature, at
     FROM terms, (SELECT * FROM event ORDER BY seq DESC LIMIT 1) AS latest
     ON CONFLICT (id) DO NOTHING

@@ -214,7 +214,7 @@ class ScriptedActivities:
         """Choose and record as the engine does, without splitting."""
         terms = request.terms
         try:
-            decision = choose(request.venues, terms.token_in, terms.token_out)
+            decision = choose(request.venues, terms.token_in, terms.token_out, terms.exact_out)
         except EngineError as error:
             raise refusal(error) from None
         facts = {"venue": decision.route.venue, "data": told(decision, terms.token_out)}

@@ -116,7 +116,7 @@ class DrawnSteps:
     async def choose_route(self, request: ChooseRoute) -> OrderEvent:
         terms = request.terms
         try:
-            decision = choose(request.venues, terms.token_in, terms.token_out)
+            decision = choose(request.venues, terms.token_in, terms.token_out, terms.exact_out)
         except EngineError as error:
             raise ApplicationError(error.detail, type=error.code) from None
         event = request.event.model_copy(

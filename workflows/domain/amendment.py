@@ -39,7 +39,5 @@ def amended(terms: OrderTerms, amendment: Amendment) -> OrderTerms:
     if amendment.stop_price is not None and terms.type not in _HAS_STOP:
         raise EngineError(ErrorCode.REQUEST_INVALID, f"a {terms.type} order has no stopPrice")
     if amendment.expire_at is not None and terms.time_in_force is not TimeInForce.GTD:
-        raise EngineError(
-            ErrorCode.REQUEST_INVALID, f"an order that is {terms.time_in_force} has no expireAt"
-        )
+        raise EngineError(ErrorCode.REQUEST_INVALID, f"an order that is {terms.time_in_force} has no expireAt")
     return terms.model_copy(update=amendment.changes)
