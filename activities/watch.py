@@ -24,8 +24,6 @@ from workflows.domain.ids import watch_id, workflow_id
 from workflows.domain.open_order import OpenOrder
 from workflows.domain.trigger import unit_price
 from workflows.messages import WatchedPair
-from workflows.order import OrderWorkflow
-from workflows.watch import WatchWorkflow
 
 log = logging.getLogger(__name__)
 
@@ -235,10 +233,10 @@ class WatchActivities:
         await asyncio.gather(*(self._hint(client, order) for order in orders))
 
     async def _hint(self, client: Client, order: Waiting) -> None:
-        handle = client.get_workflow_handle_for(OrderWorkflow.run, workflow_id(order.order_id))
+        handle = client.get_workflow_handle(workflow_id(order.order_id))
         async with self._hints:
             try:
-                await handle.signal(OrderWorkflow.price_reached)
+                await handle.signal(names.PRICE_REACHED)
             except RPCError as error:
                 # Over since the last look, or told again in a moment.
                 if error.status is not RPCStatusCode.NOT_FOUND:
@@ -248,14 +246,14 @@ class WatchActivities:
 async def start_watcher(client: Client, pair: WatchedPair) -> None:
     """Tell the pair's watcher that an order is open, and start it if it is not there. Raises RPCError."""
     await client.start_workflow(
-        WatchWorkflow.run,
+        names.WATCH_WORKFLOW,
         pair,
         id=watch_id(pair.first, pair.second),
         task_queue=names.TASK_QUEUE,
         task_timeout=names.WORKFLOW_TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary="watch the price of a pair",
-        start_signal="order_opened",
+        start_signal=names.ORDER_OPENED,
     )
 
 

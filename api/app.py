@@ -10,8 +10,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 
 from api import problems
-from api.routes import health, markets, orders, streams
-from api.schemas import OrderRequest, Problem, QuoteRequestBody
+from api.requests import AmendRequest, CancelAllRequest, OrderRequest, QuoteRequestBody
+from api.routes import changes, health, markets, orders, streams
+from api.schemas import Problem
 from api.services import Services
 
 _PROBLEM: dict[int | str, dict[str, Any]] = {
@@ -45,7 +46,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         redoc_url=None,
         responses=_PROBLEM,
     )
-    for router in (orders.router, streams.router, markets.router, health.router):
+    for router in (orders.router, changes.router, streams.router, markets.router, health.router):
         app.include_router(router)
     problems.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -57,7 +58,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         models = described.setdefault("components", {}).setdefault("schemas", {})
-        for model in (OrderRequest, QuoteRequestBody, Problem):
+        for model in (OrderRequest, AmendRequest, CancelAllRequest, QuoteRequestBody, Problem):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             models.update(schema.pop("$defs", {}))
             models[model.__name__] = schema

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
+from api.changes import OrderChanges
 from api.engine import Engine
 from api.hub import EventHub
 from api.lookup import OrderLookup
@@ -14,6 +15,7 @@ from api.present import WebUi
 from api.readiness import ReadinessChecks
 from api.settings import ApiSettings
 from api.stream import OrderStream
+from api.submission import Submission
 from api.tokens import TokenCatalog
 from db.database import Database
 from db.registry import TokenRepository
@@ -28,6 +30,8 @@ class Services:
     engine: Engine
     reader: OrderReader
     lookup: OrderLookup
+    submission: Submission
+    changes: OrderChanges
     tokens: TokenCatalog
     stream: OrderStream
     readiness: ReadinessChecks
@@ -48,6 +52,8 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 engine=engine,
                 reader=reader,
                 lookup=lookup,
+                submission=Submission(engine, lookup, reader),
+                changes=OrderChanges(client),
                 tokens=TokenCatalog(TokenRepository(database)),
                 stream=OrderStream(hub, lookup, reader, web_ui),
                 readiness=ReadinessChecks(engine, database, hub),

@@ -25,6 +25,7 @@ from workflows.messages import (
     OrderResult,
     OrderState,
 )
+from workflows.names import AMEND, CANCEL, PRICE_REACHED
 from workflows.record import AlreadyEnded, CancelHonored, SubmittedBefore
 from workflows.rest import BeginAnew, Change, OrderRest
 
@@ -52,12 +53,12 @@ class OrderWorkflow(OrderRest):
         """The live view of the order."""
         return self._view()
 
-    @workflow.signal(description="The pair's watcher saw the price that the order waits for")
+    @workflow.signal(name=PRICE_REACHED, description="The pair's watcher saw the price that the order waits for")
     def price_reached(self) -> None:
         """Look whether it is so."""
         self._hinted = True
 
-    @workflow.update(description="Cancel the order where nothing of it can trade any more")
+    @workflow.update(name=CANCEL, description="Cancel the order where nothing of it can trade any more")
     async def cancel(self, request: CancelOrder) -> CancelAnswer:
         """Answer once it is definite: canceled, or too late with the signature that may land."""
         self._cancel_requested = True
@@ -76,7 +77,9 @@ class OrderWorkflow(OrderRest):
         if self._ended:
             raise _refused(EngineError(ErrorCode.ORDER_ENDED, f"the order is {self._status}"))
 
-    @workflow.update(description="Change prices, expiry, slippage or deadline while the order is pending or open")
+    @workflow.update(
+        name=AMEND, description="Change prices, expiry, slippage or deadline while the order is pending or open"
+    )
     async def amend(self, request: AmendOrder) -> AmendAnswer:
         """Answer once the change is recorded."""
         change = Change(request)

@@ -16,7 +16,7 @@ _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_inter
 _MOST_OPENINGS = 2_000
 
 
-@workflow.defn
+@workflow.defn(name=names.WATCH_WORKFLOW)
 class WatchWorkflow:
     """Keeps one watching activity alive, wherever a worker runs, until no order of the pair is open.
 
@@ -29,7 +29,7 @@ class WatchWorkflow:
     def __init__(self, pair: WatchedPair) -> None:
         self._openings = 0
 
-    @workflow.signal(description="An order of the pair is open")
+    @workflow.signal(name=names.ORDER_OPENED, description="An order of the pair is open")
     def order_opened(self) -> None:
         """Look again before ending."""
         self._openings += 1

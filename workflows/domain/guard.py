@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil, floor
 
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.money import least_output, most_input
@@ -13,18 +12,16 @@ def least_at_limit(terms: OrderTerms) -> int:
     """The least output, in base units, that pays `limit_price` for the whole of an exact-in order; 0 without one."""
     if terms.limit_price is None:
         return 0
-    whole_in: int = 10**terms.token_in.decimals
-    whole_out: int = 10**terms.token_out.decimals
-    return ceil(Fraction(terms.limit_price) * Fraction(terms.amount_in * whole_out, whole_in))
+    price, whole_in, whole_out = Fraction(terms.limit_price), 10**terms.token_in.decimals, 10**terms.token_out.decimals
+    return int(-(-price.numerator * terms.amount_in * whole_out // (price.denominator * whole_in)))
 
 
 def most_at_limit(terms: OrderTerms) -> int:
     """The most input, in base units, that an exact-out order may cost by its limit and its own bound."""
     if terms.limit_price is None or terms.amount_out is None:
         return terms.amount_in
-    whole_in: int = 10**terms.token_in.decimals
-    whole_out: int = 10**terms.token_out.decimals
-    return min(terms.amount_in, floor(Fraction(terms.amount_out * whole_in, whole_out) / Fraction(terms.limit_price)))
+    price, whole_in, whole_out = Fraction(terms.limit_price), 10**terms.token_in.decimals, 10**terms.token_out.decimals
+    return min(terms.amount_in, int(price.denominator * terms.amount_out * whole_in // (price.numerator * whole_out)))
 
 
 def least_outputs(terms: OrderTerms, decided: Sequence[int], fresh: Sequence[int]) -> tuple[int, ...]:
