@@ -41,7 +41,10 @@ class OrderChanges:
         handle = self._handle(order_id)
         try:
             async with asyncio.timeout(_PATIENCE.total_seconds()):
-                return await handle.execute_update(names.CANCEL, CancelOrder(), id=update_id, result_type=CancelAnswer)
+                canceled: CancelAnswer = await handle.execute_update(
+                    names.CANCEL, CancelOrder(), id=update_id, result_type=CancelAnswer
+                )
+                return canceled
         except WorkflowUpdateFailedError as error:
             if _code(error) is ErrorCode.ORDER_ENDED:
                 return False
@@ -74,7 +77,10 @@ class OrderChanges:
         handle = self._handle(order_id)
         try:
             async with asyncio.timeout(_PATIENCE.total_seconds()):
-                return await handle.execute_update(names.AMEND, request, id=update_id, result_type=AmendAnswer)
+                changed: AmendAnswer = await handle.execute_update(
+                    names.AMEND, request, id=update_id, result_type=AmendAnswer
+                )
+                return changed
         except WorkflowUpdateFailedError as error:
             code = _code(error)
             if code is None:
