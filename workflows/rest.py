@@ -19,6 +19,7 @@ from workflows.attempt import OrderAttempt
 from workflows.domain.amendment import amended
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.lifecycle import Status
+from workflows.domain.money import plain
 from workflows.domain.order import OrderTerms
 from workflows.domain.retry import pause_between_rounds
 from workflows.domain.routing import VenueQuotes
@@ -247,4 +248,5 @@ def _no_pool(venues: tuple[VenueQuotes, ...]) -> bool:
 def _told(change: Change) -> dict[str, Any]:
     """The changed terms as clients see them."""
     shown = change.request.amendment.model_dump(mode="json", exclude_none=True)
-    return {to_camel(name): value for name, value in shown.items()}
+    prices = {name: plain(value) for name, value in change.request.amendment.changes.items() if "price" in name}
+    return {to_camel(name): value for name, value in (shown | prices).items()}

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,10 @@ from deploy.cli.failure import CommandError
 from deploy.cli.output import print_table
 from deploy.cli.running import adopt_running_stack
 from deploy.cli.settings import load
+
+if TYPE_CHECKING:
+    from deploy.bench.orders import Addresses
+    from deploy.local.state import StackState
 
 app = typer.Typer(help="Measure; figures are ratios of one run, the machine is never quiet.", no_args_is_help=True)
 
@@ -26,24 +30,47 @@ def orders(
     rate: Annotated[float, typer.Option(min=0.1, help="Orders per second of the latency run.")] = 5,
 ) -> None:
     """Throughput of whole orders against empty workflows, latency, engine overhead, CPU by process."""
-    from deploy.bench.orders import Addresses, report, run
-    from deploy.local import state
-    from deploy.local.settings import StackSettings
+    from deploy.bench.orders import report, run
 
-    stack = state.read(load(StackSettings).data_dir)
-    if not adopt_running_stack() or stack is None:
-        raise CommandError("no stack runs here: start one with `order-engine up`")
-    addresses = Addresses(
-        api=os.environ["ORDER_ENGINE_API_URL"],
-        redis=os.environ["ORDER_ENGINE_REDIS_URL"],
-        rpc=os.environ["ORDER_ENGINE_SOLANA_RPC_URL"],
-    )
+    stack, addresses = _running_stack()
     try:
         result = asyncio.run(run(stack, addresses, count, in_flight, rate))
     except ConnectionError as error:
         raise CommandError(str(error)) from error
     for line in report(result, in_flight, rate):
         print(line)
+
+
+@app.command("waiting")
+def waiting(
+    count: Annotated[int, typer.Option(min=1, help="Open orders far from the price.")] = 10_000,
+    crossing: Annotated[int, typer.Option(min=2, help="Orders whose price is reached at once.")] = 100,
+) -> None:
+    """Idle CPU and memory of open limit orders, and the time from a crossing to `routing`."""
+    from deploy.bench.waiting import report, run
+
+    stack, addresses = _running_stack()
+    try:
+        result = asyncio.run(run(stack, addresses, count, crossing))
+    except ConnectionError as error:
+        raise CommandError(str(error)) from error
+    for line in report(result):
+        print(line)
+
+
+def _running_stack() -> "tuple[StackState, Addresses]":
+    from deploy.bench.orders import Addresses
+    from deploy.local import state
+    from deploy.local.settings import StackSettings
+
+    stack = state.read(load(StackSettings).data_dir)
+    if not adopt_running_stack() or stack is None:
+        raise CommandError("no stack runs here: start one with `order-engine up`")
+    return stack, Addresses(
+        api=os.environ["ORDER_ENGINE_API_URL"],
+        redis=os.environ["ORDER_ENGINE_REDIS_URL"],
+        rpc=os.environ["ORDER_ENGINE_SOLANA_RPC_URL"],
+    )
 
 
 @app.command("quotes")
