@@ -1,5 +1,6 @@
 """A worker with scripted activities on a real Temporal server that skips the time an order waits."""
 
+import asyncio
 import contextlib
 import sysconfig
 from collections.abc import AsyncIterator, Callable
@@ -14,10 +15,11 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from deploy.local.temporal import DYNAMIC_CONFIG
-from tests.samples import order_terms
+from tests.samples import limit_order, order_terms
 from tests.workflows.scripted import Script, ScriptedActivities
 from workflows import names
 from workflows.domain.ids import workflow_id
+from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderTerms
 from workflows.messages import OrderResult
 from workflows.order import OrderWorkflow
@@ -55,6 +57,21 @@ class Engine:
                 task_queue=self._task_queue,
                 task_timeout=names.WORKFLOW_TASK_TIMEOUT,
             )
+
+    async def rest(self, terms: OrderTerms | None = None) -> Started:
+        """Start an order that waits for a price; returns once it is open."""
+        handle = await self.start(terms or limit_order(), in_real_time=True)
+        await self.status(handle, Status.OPEN)
+        return handle
+
+    async def status(self, handle: Started, status: Status) -> None:
+        """Return once the order's log says so."""
+        order_id = handle.id.removeprefix("order-")
+        while True:
+            stored = self.activities.store.orders.get(order_id)
+            if stored is not None and stored.log[-1].status is status:
+                return
+            await asyncio.sleep(0.005)
 
     async def reset(self, order: Started) -> Started:
         """Start the order again from its first task, as the button of the Web UI does."""
