@@ -1,6 +1,5 @@
 """A worker with scripted activities on a real Temporal server that skips the time an order waits."""
 
-import asyncio
 import contextlib
 import sysconfig
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +15,7 @@ from temporalio.worker import Worker
 
 from deploy.local.temporal import DYNAMIC_CONFIG
 from tests.samples import limit_order, order_terms
+from tests.workflows.histories import until
 from tests.workflows.scripted import Script, ScriptedActivities
 from workflows import names
 from workflows.domain.ids import workflow_id
@@ -67,11 +67,12 @@ class Engine:
     async def status(self, handle: Started, status: Status) -> None:
         """Return once the order's log says so."""
         order_id = handle.id.removeprefix("order-")
-        while True:
+
+        async def so() -> bool:
             stored = self.activities.store.orders.get(order_id)
-            if stored is not None and stored.log[-1].status is status:
-                return
-            await asyncio.sleep(0.005)
+            return stored is not None and stored.log[-1].status is status
+
+        await until(so)
 
     async def reset(self, order: Started) -> Started:
         """Start the order again from its first task, as the button of the Web UI does."""

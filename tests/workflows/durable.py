@@ -20,7 +20,7 @@ from temporalio import exceptions
 from tests.samples import BEGINNING
 from workflows.domain.amendment import Amendment
 from workflows.domain.order import OrderTerms
-from workflows.messages import AmendOrder, CancelAnswer, CancelOrder, OrderResult
+from workflows.messages import AmendAnswer, AmendOrder, CancelAnswer, CancelOrder, OrderResult
 from workflows.order import OrderWorkflow
 
 Activities = Mapping[str, Callable[[Any], Awaitable[Any]]]
@@ -75,6 +75,8 @@ class History:
 
     calls: dict[int, _Call] = field(default_factory=dict)
     clock: datetime = BEGINNING
+    begun: bool = False
+    at_start: Happening | None = None
 
     def tick(self, passed: timedelta = timedelta(seconds=1)) -> datetime:
         """A later time."""
@@ -95,13 +97,19 @@ class Runtime:
         self._order: OrderWorkflow | None = None
         self._handlers: list[asyncio.Task[Any]] = []
         self._dead = False
-        # What cancellations were answered with.
+        # What cancellations and amendments were answered with.
         self.answers: list[CancelAnswer] = []
+        self.amended: list[AmendAnswer] = []
 
     async def run(self, terms: OrderTerms) -> OrderResult:
         """Run the workflow's code to its end; raises Died."""
         self._primary = asyncio.current_task()
         self._order = OrderWorkflow(terms)
+        if not self._history.begun:
+            self._history.begun, self._history.at_start = True, self._fate.delivers("start")
+        if self._history.at_start is not None:
+            # Handlers of what comes with the first task run before the order itself.
+            self._deliver(self._history.at_start)
         result = await self._order.run(terms)
         self._die_perhaps("completion")
         return result
@@ -210,7 +218,7 @@ class Runtime:
             self._update(order._check_cancel, self._cancel, CancelOrder())
         else:
             request = AmendOrder(amendment=Amendment(slippage_bps=77))
-            self._update(order._check_amend, order.amend, request)
+            self._update(order._check_amend, self._amend, request)
 
     def _update(self, check: Callable[[Any], None], handle: Callable[[Any], Any], request: Any) -> None:
         with contextlib.suppress(exceptions.ApplicationError):
@@ -220,6 +228,10 @@ class Runtime:
     async def _cancel(self, request: CancelOrder) -> None:
         assert self._order is not None
         self.answers.append(await self._order.cancel(request))
+
+    async def _amend(self, request: AmendOrder) -> None:
+        assert self._order is not None
+        self.amended.append(await self._order.amend(request))
 
     def _live_on(self) -> None:
         if self._dead:

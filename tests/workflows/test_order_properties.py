@@ -29,6 +29,7 @@ from workflows.domain.order import OrderEvent, OrderTerms, OrderType
 from workflows.domain.routing import PoolRefusal, VenueQuotes, choose, told
 from workflows.domain.time_in_force import TimeInForce
 from workflows.messages import (
+    AmendAnswer,
     CancelAnswer,
     CancelResult,
     ChooseRoute,
@@ -255,7 +256,7 @@ def _run(
     fate: DrawnFate,
     terms: OrderTerms,
     loses: Callable[[], bool],
-    answers: list[CancelAnswer],
+    answers: list[CancelAnswer | AmendAnswer],
 ) -> OrderResult:
     """Run the order with as many workers as it takes; `loses` says when the server has lost its history too."""
     history = History()
@@ -271,6 +272,7 @@ def _run(
                 history = History()
         finally:
             answers.extend(runtime.answers)
+            answers.extend(runtime.amended)
 
 
 def _holds(order: StoredOrder, chain: Chain, result: OrderResult) -> None:
@@ -298,8 +300,11 @@ def _holds(order: StoredOrder, chain: Chain, result: OrderResult) -> None:
         assert result.reason is not None
 
 
-def _answered(answers: list[CancelAnswer], chain: Chain, result: OrderResult) -> None:
+def _answered(answers: list[CancelAnswer | AmendAnswer], order: StoredOrder, chain: Chain, result: OrderResult) -> None:
     for answer in answers:
+        if isinstance(answer, AmendAnswer):
+            assert order.terms.slippage_bps == answer.terms.slippage_bps == 77
+            continue
         if answer.result is CancelResult.CANCELED:
             assert result.status is Status.CANCELED
             assert chain.landed(result.order_id) == []
@@ -311,15 +316,16 @@ def _answered(answers: list[CancelAnswer], chain: Chain, result: OrderResult) ->
 def _lives(data: st.DataObject, loses: Callable[[], bool]) -> None:
     fate = DrawnFate(data.draw)
     steps = DrawnSteps(data.draw, fate)
-    terms, answers = data.draw(drawn_terms()), list[CancelAnswer]()
+    terms, answers = data.draw(drawn_terms()), list[CancelAnswer | AmendAnswer]()
     with pytest.MonkeyPatch.context() as monkeypatch:
         result = _run(monkeypatch, steps, fate, terms, loses, answers)
     event(result.status)
     event(f"{terms.type} {terms.time_in_force} {result.status}")
     for answer in answers:
-        event(f"cancel answered {answer.result}")
-    _holds(steps.store.orders[terms.order_id], steps.chain, result)
-    _answered(answers, steps.chain, result)
+        event(f"cancel answered {answer.result}" if isinstance(answer, CancelAnswer) else "amended")
+    order = steps.store.orders[terms.order_id]
+    _holds(order, steps.chain, result)
+    _answered(answers, order, steps.chain, result)
 
 
 @given(st.data())
