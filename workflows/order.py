@@ -145,13 +145,13 @@ class OrderWorkflow(OrderRest):
 
     async def _accept(self) -> None:
         """Store the order. One that waits for nothing is on its way at once."""
-        pending = self._event(Status.PENDING, seq=1, data=self._change_early())
-        if self._terms.type is OrderType.MARKET:
+        self._admit_early_change()
+        pending = self._event(Status.PENDING, seq=1)
+        if self._terms.type is OrderType.MARKET and not self._changes:
             self._amendable = False
             await self._persist(pending, self._event(Status.ROUTING, seq=2))
         else:
             await self._persist(pending)
-        self._answer_early_changes()
 
     async def _trade(self, failure: Failure | None) -> None:
         """Try until the order has traded or may not be tried again; after `failure` when one try is over."""

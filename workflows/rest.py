@@ -182,14 +182,11 @@ class OrderRest(OrderAttempt):
         expires = reason is not ErrorCode.DEADLINE_EXCEEDED and not self._broadcast
         await self._publish(Status.EXPIRED if expires else Status.FAILED, reason=reason, **facts)
 
-    def _change_early(self) -> dict[str, Any]:
-        """Make the changes that came before the order is stored; the data of its first event."""
-        changes: dict[str, Any] = {}
-        for change in self._changes:
-            if (terms := self._changed(change)) is not None:
-                self._terms = terms
-                changes |= _told(change)
-        return {"amended": changes} if changes else {}
+    def _admit_early_change(self) -> None:
+        """A change that came before the order is stored was meant for an order without events."""
+        if self._changes and self._changes[0].request.version == self._seq:
+            first = self._changes[0]
+            first.request = first.request.model_copy(update={"version": None})
 
     async def _make_changes(self) -> None:
         """Record the changes in the order of their coming, each as an event, and answer them."""
@@ -201,12 +198,6 @@ class OrderRest(OrderAttempt):
                 self._terms = terms
                 change.answer = self._amend_answer()
             self._changes.popleft()
-
-    def _answer_early_changes(self) -> None:
-        while self._changes:
-            change = self._changes.popleft()
-            if change.error is None:
-                change.answer = self._amend_answer()
 
     def _refuse_changes(self) -> None:
         """From here on nothing is changed any more."""
