@@ -147,9 +147,10 @@ class OrderWorkflow(OrderRest):
         """Store the order. One that waits for nothing is on its way at once."""
         self._admit_early_change()
         pending = self._event(Status.PENDING, seq=1)
-        if self._terms.type is OrderType.MARKET and not self._changes:
-            self._amendable = False
+        if self._terms.type is OrderType.MARKET:
             await self._persist(pending, self._event(Status.ROUTING, seq=2))
+            await self._make_changes()
+            self._amendable = False
         else:
             await self._persist(pending)
 

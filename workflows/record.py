@@ -9,6 +9,7 @@ from temporalio.exceptions import FailureError
 
 from workflows import names, steps
 from workflows.domain import lifecycle
+from workflows.domain.amendment import Amendment, amended
 from workflows.domain.errors import ErrorCode, error_code
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import Fill, OrderEvent, OrderTerms
@@ -99,10 +100,13 @@ class OrderRecord:
             self._apply(event)
 
     async def _publish(self, status: Status, terms: OrderTerms | None = None, **facts: Any) -> None:
-        """Record an event, with new terms if they change.
+        """Record an event, with new terms if it changes them.
 
-        An event that a crashed try had already stored under the same seq is taken up first.
+        An event that a crashed try had already stored under the same seq is taken up first. It counts as the wanted
+        one when it says the same status; not where the order is to wait, or to be changed: then the log must have no
+        more events than this history knows of.
         """
+        own = status is Status.OPEN or terms is not None
         self._enter(f"publish {status}")
         while True:
             event = self._event(status, **facts)
@@ -116,7 +120,7 @@ class OrderRecord:
                 retry_policy=WRITE_RETRY,
                 summary=str(status),
             )
-            if self._take_up(stands, status):
+            if self._take_up(stands, status) and (stands == event or not own):
                 return
 
     async def _publish_too_late(self, submitted: OrderEvent) -> None:
@@ -161,6 +165,8 @@ class OrderRecord:
         # An attempt's number names its swap: one that the log has used is never used again.
         self._attempt = max(self._attempt, event.attempt)
         self._signature, self._fill = event.signature or self._signature, event.fill or self._fill
+        if change := event.data.get("amended"):
+            self._terms = amended(self._terms, Amendment.model_validate(change))
         self._triggered = self._triggered or bool(event.data.get("triggered"))
         self._broadcast = self._broadcast or event.status is Status.SUBMITTED
         self._updated_at = event.at

@@ -11,7 +11,6 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
-from pydantic.alias_generators import to_camel
 from temporalio import workflow
 
 from workflows import names, steps
@@ -19,7 +18,6 @@ from workflows.attempt import OrderAttempt
 from workflows.domain.amendment import amended
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.lifecycle import Status
-from workflows.domain.money import plain
 from workflows.domain.order import OrderTerms
 from workflows.domain.retry import pause_between_rounds
 from workflows.domain.routing import VenueQuotes
@@ -194,8 +192,10 @@ class OrderRest(OrderAttempt):
             change = self._changes[0]
             terms = self._changed(change)
             if terms is not None:
-                await self._publish(Status.OPEN, terms=terms, data={"amended": _told(change)} | self._trigger_news())
-                self._terms = terms
+                # A market order is on its way from the first.
+                status = Status.ROUTING if self._status is Status.ROUTING else Status.OPEN
+                data = {"amended": change.request.amendment.told()} | self._trigger_news()
+                await self._publish(status, terms=terms, data=data)
                 change.answer = self._amend_answer()
             self._changes.popleft()
 
@@ -234,10 +234,3 @@ class OrderRest(OrderAttempt):
 
 def _no_pool(venues: tuple[VenueQuotes, ...]) -> bool:
     return not any(venue.quotes or venue.refusals or venue.reason for venue in venues)
-
-
-def _told(change: Change) -> dict[str, Any]:
-    """The changed terms as clients see them."""
-    shown = change.request.amendment.model_dump(mode="json", exclude_none=True)
-    prices = {name: plain(value) for name, value in change.request.amendment.changes.items() if "price" in name}
-    return {to_camel(name): value for name, value in (shown | prices).items()}

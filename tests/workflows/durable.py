@@ -74,9 +74,15 @@ class History:
     """What is durable, by number of the call, and the cluster's clock."""
 
     calls: dict[int, _Call] = field(default_factory=dict)
+    started: datetime = BEGINNING
     clock: datetime = BEGINNING
     begun: bool = False
     at_start: Happening | None = None
+
+    def lost(self) -> "History":
+        """What is left when the server has lost it: time has passed."""
+        later = self.tick()
+        return History(started=later, clock=later)
 
     def tick(self, passed: timedelta = timedelta(seconds=1)) -> datetime:
         """A later time."""
@@ -92,7 +98,7 @@ class Runtime:
         self._activities = activities
         self._fate = fate
         self._made: dict[int, _Call] = {}
-        self._now = BEGINNING
+        self._now = history.started
         self._primary: asyncio.Task[Any] | None = None
         self._order: OrderWorkflow | None = None
         self._handlers: list[asyncio.Task[Any]] = []

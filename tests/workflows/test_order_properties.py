@@ -269,7 +269,7 @@ def _run(
         except Died:
             if loses():
                 note("the order starts again with nothing but the log")
-                history = History()
+                history = history.lost()
         finally:
             answers.extend(runtime.answers)
             answers.extend(runtime.amended)

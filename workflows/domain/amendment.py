@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.money import plain
 from workflows.domain.order import OrderTerms, OrderType
 from workflows.domain.time_in_force import TimeInForce
 
@@ -14,7 +16,8 @@ from workflows.domain.time_in_force import TimeInForce
 class Amendment(BaseModel):
     """The terms that change; None leaves one as it is."""
 
-    model_config = ConfigDict(frozen=True)
+    # Events show amendments to clients in camelCase, and are read back from there.
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
     limit_price: Decimal | None = Field(default=None, gt=0)
     stop_price: Decimal | None = Field(default=None, gt=0)
@@ -26,6 +29,11 @@ class Amendment(BaseModel):
     def changes(self) -> dict[str, Any]:
         """The new values by name of the term."""
         return {name: value for name, value in self if value is not None}
+
+    def told(self) -> dict[str, Any]:
+        """The changed terms as data of their event."""
+        shown = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return shown | {name: plain(Decimal(text)) for name, text in shown.items() if name.endswith("Price")}
 
 
 _HAS_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
