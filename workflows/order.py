@@ -26,7 +26,7 @@ from workflows.messages import (
     OrderState,
 )
 from workflows.names import AMEND, CANCEL, PRICE_REACHED
-from workflows.record import AlreadyEnded, CancelHonored, SubmittedBefore
+from workflows.record import AlreadyEnded, CancelHonored, OpenedBefore, SubmittedBefore
 from workflows.rest import BeginAnew, Change, OrderRest
 
 # Where an order looks for its chance.
@@ -164,7 +164,11 @@ class OrderWorkflow(OrderRest):
                     await self._publish(Status.ROUTING, data=self._trigger_news())
                 if await self._end_in_time():
                     return
-                failure = await self._try_once()
+                try:
+                    failure = await self._try_once()
+                except OpenedBefore:
+                    await self._publish(Status.OPEN)
+                    continue
                 if failure is None:
                     return
             self._honor_cancel()

@@ -24,6 +24,9 @@ WRITE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_
 # What may still be recorded after a cancellation that came too late.
 _AFTER_PENDING_CANCEL = frozenset({Status.PENDING_CANCEL, Status.CONFIRMED, Status.CANCELED, Status.FAILED})
 
+# What only an attempt records.
+_OF_AN_ATTEMPT = frozenset({Status.BUILDING, Status.SUBMITTED})
+
 
 class CancelHonored(Exception):
     """A cancellation was asked for, and the order is where nothing can trade any more."""
@@ -31,6 +34,10 @@ class CancelHonored(Exception):
 
 class AlreadyEnded(Exception):
     """A try that crashed before its history was written had already recorded the order's end; it stands."""
+
+
+class OpenedBefore(Exception):
+    """A try that crashed before its history was written had opened the order again; this attempt is over."""
 
 
 class SubmittedBefore(Exception):
@@ -143,8 +150,9 @@ class OrderRecord:
     def _take_up(self, stands: OrderEvent, wanted: Status) -> bool:
         """Go on from the event that stands; whether it is the wanted one.
 
-        Raises AlreadyEnded on another's end, SubmittedBefore on another's signature, and CancelHonored when the order
-        would go on after a cancellation that only a swap that did not trade stood in the way of.
+        Raises AlreadyEnded on another's end, SubmittedBefore on another's signature, OpenedBefore on an order that
+        waits again, and CancelHonored when the order would go on after a cancellation that only a swap that did not
+        trade stood in the way of.
         """
         self._apply(stands)
         if stands.status is Status.SUBMITTED:
@@ -153,6 +161,8 @@ class OrderRecord:
             self._cancel_requested = True
             if wanted not in _AFTER_PENDING_CANCEL:
                 raise CancelHonored
+        if stands.status is Status.OPEN and wanted in _OF_AN_ATTEMPT:
+            raise OpenedBefore
         if stands.status is wanted:
             return True
         if lifecycle.is_terminal(stands.status):
