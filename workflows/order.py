@@ -149,19 +149,22 @@ class OrderWorkflow(OrderRest):
         pending = self._event(Status.PENDING, seq=1)
         if self._terms.type is OrderType.MARKET:
             await self._persist(pending, self._event(Status.ROUTING, seq=2))
-            await self._make_changes()
-            self._amendable = False
         else:
             await self._persist(pending)
 
     async def _trade(self, failure: Failure | None) -> None:
         """Try until the order has traded or may not be tried again; after `failure` when one try is over."""
+        if failure is None and self._status is Status.ROUTING:
+            # The last moment to change an order that waits for nothing.
+            await self._make_changes()
+            self._amendable = False
         while True:
             if failure is None:
                 if self._status in _WAITING:
                     if not await self._wait_for_chance():
                         return
                     await self._publish(Status.ROUTING, data=self._trigger_news())
+                    await self._give_way()
                 if await self._end_in_time():
                     return
                 try:

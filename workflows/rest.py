@@ -92,6 +92,13 @@ class OrderRest(OrderAttempt):
                     return False
             await self._rest()
 
+    async def _give_way(self) -> None:
+        """A crossing wakes many orders at once: each is under way before any of them takes the time to trade."""
+        self._enter("on its way")
+        with contextlib.suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(lambda: self._cancel_requested, timeout=_SHORTEST_PAUSE)
+        self._honor_cancel()
+
     async def _has_chance(self) -> bool:
         """Whether the price that the order waits for is there, by quotes for its whole size."""
         if conditions(self._terms, self._triggered).awaited() is None:
