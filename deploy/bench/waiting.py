@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import quantiles
@@ -43,8 +43,13 @@ class Result:
     confirmed: int
 
 
-async def run(stack: StackState, addresses: Addresses, count: int, crossing: int) -> Result:
-    """Open `count` orders far from the price, look on, then cross `crossing` more at once; cancels what it opened."""
+async def run(
+    stack: StackState, addresses: Addresses, count: int, crossing: int, tell: Callable[[Result], None]
+) -> None:
+    """Open `count` orders far from the price, look on, then cross `crossing` more at once.
+
+    Tells what it measured, then cancels what it opened.
+    """
     rpc = SolanaRpc(addresses.rpc)
     try:
         clock = await read_chain_clock(rpc)
@@ -65,15 +70,16 @@ async def run(stack: StackState, addresses: Addresses, count: int, crossing: int
         shown_at = clock.confirmed_at(bought.event.fill.slot)
         routed = [await desk.until(order_id, Status.ROUTING) for order_id in near]
         ended = [await desk.until_end(order_id) for order_id in near]
+        result = Result(
+            orders=count,
+            opened_per_second=per_second,
+            cpu_percent=idle,
+            bytes_per_order={name: (grown[name] - memory.get(name, 0)) / count for name in grown},
+            delays=[seen.at - shown_at for seen in routed],
+            confirmed=sum(event.status is Status.CONFIRMED for event in ended),
+        )
+        tell(result)
         await desk.cancel(far)
-    return Result(
-        orders=count,
-        opened_per_second=per_second,
-        cpu_percent=idle,
-        bytes_per_order={name: (grown[name] - memory.get(name, 0)) / count for name in grown},
-        delays=[seen.at - shown_at for seen in routed],
-        confirmed=sum(event.status is Status.CONFIRMED for event in ended),
-    )
 
 
 @dataclass(frozen=True, slots=True)

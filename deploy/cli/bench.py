@@ -47,15 +47,17 @@ def waiting(
     crossing: Annotated[int, typer.Option(min=2, help="Orders whose price is reached at once.")] = 100,
 ) -> None:
     """Idle CPU and memory of open limit orders, and the time from a crossing to `routing`."""
-    from deploy.bench.waiting import report, run
+    from deploy.bench.waiting import Result, report, run
+
+    def tell(result: Result) -> None:
+        for line in report(result):
+            print(line, flush=True)
 
     stack, addresses = _running_stack()
     try:
-        result = asyncio.run(run(stack, addresses, count, crossing))
+        asyncio.run(run(stack, addresses, count, crossing, tell))
     except ConnectionError as error:
         raise CommandError(str(error)) from error
-    for line in report(result):
-        print(line)
 
 
 def _running_stack() -> "tuple[StackState, Addresses]":
