@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 # The pair's orders are looked at this often for one that came, went or was changed.
 _ORDERS_SECONDS = 0.5
 
+# Reading them takes at most one part in so many of the time.
+_READING_SHARE = 10
+
 # A pair without open orders is watched a while longer: the next one often comes soon.
 _LINGER_SECONDS = 10.0
 
@@ -129,13 +132,14 @@ class _Orders:
         self._pair = pair
         self._stamp: tuple[int, int] | None = None
         self._looked_at = float("-inf")
+        self._pause = 0.0
         self._occupied_at = time.monotonic()
         self.book = Book(())
 
     async def refresh(self) -> None:
         """Read what changed; in an outage the orders known so far stay."""
         now = time.monotonic()
-        if now - self._looked_at < _ORDERS_SECONDS:
+        if now - self._looked_at < self._pause:
             return
         self._looked_at = now
         try:
@@ -145,6 +149,8 @@ class _Orders:
                     self.book = Book(await self._orders.of_pair(self._pair.first, self._pair.second))
                     # Read before the orders: a change between the two is found at the next look.
                     self._stamp = stamp
+                # Thousands of orders take a while to read, and all else in the process waits.
+                self._pause = max(_ORDERS_SECONDS, _READING_SHARE * (time.monotonic() - now))
         except (ConnectionError, TimeoutError) as error:
             # Not knowing is not the same as having none.
             self._occupied_at = now

@@ -25,6 +25,9 @@ _SELL = {"tokenIn": "SOL", "tokenOut": "USDC", "amount": "0.01", "slippageBps": 
 _IDLE_SECONDS = 20.0
 _POSTS_AT_A_TIME = 16
 
+# The relay promises nothing: an event that has not come by now is looked up.
+_LOST_SECONDS = 10.0
+
 # A crossing is made by buying: this much above the price of before, by this much USDC, which moves localnet's pools
 # further than that.
 _ABOVE = Decimal("1.0005")
@@ -137,9 +140,21 @@ class _Desk:
 
     async def until(self, order_id: str, status: Status) -> _Seen:
         """The order's event of this status, when it is there."""
-        async with self._news:
-            await self._news.wait_for(lambda: (order_id, status) in self._seen)
+        while (order_id, status) not in self._seen:
+            try:
+                async with asyncio.timeout(_LOST_SECONDS), self._news:
+                    await self._news.wait_for(lambda: (order_id, status) in self._seen)
+            except TimeoutError:
+                await self._look_up(order_id)
         return self._seen[order_id, status]
+
+    async def _look_up(self, order_id: str) -> None:
+        """What the relay has lost; it is as late as it is found out."""
+        answer = await self._http.get(f"/api/orders/{order_id}/events")
+        answer.raise_for_status()
+        for shown in answer.json()["events"]:
+            event = OrderEvent(seq=shown["seq"], status=shown["status"], at=shown["at"], attempt=shown["attempt"])
+            self._seen.setdefault((order_id, event.status), _Seen(event, time.time()))
 
     async def until_end(self, order_id: str) -> OrderEvent:
         """The order's last event."""
