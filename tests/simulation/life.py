@@ -33,7 +33,7 @@ from tests.simulation.worker import (
     SimulatedWorker,
     takes_several_nodes,
 )
-from tests.workflows.durable import Died, History, Runtime
+from tests.workflows.durable import Died, Happening, History, Runtime
 from workflows.domain.ids import new_order_id
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderTerms
@@ -156,12 +156,12 @@ class Fate:
         """Whether the worker ends here."""
         return self._gate.dies(where)
 
-    def cancels(self, where: str) -> bool:
-        """Whether the trader cancels now."""
-        if not self.canceled and self._chance.random() < self._cancels:
-            self.canceled = True
-            return True
-        return False
+    def delivers(self, where: str) -> Happening | None:
+        """The trader's cancellation, once at most, by either of its ways."""
+        if self.canceled or self._chance.random() >= self._cancels:
+            return None
+        self.canceled = True
+        return self._chance.choice((Happening.CANCEL, Happening.CANCEL_UPDATE))
 
 
 def live(seed: int, number: int, engine: Engine | None = None) -> Life:
