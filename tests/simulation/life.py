@@ -75,6 +75,10 @@ class Engine:
     make_swap: Callable[..., SwapActivities] = SwapActivities
 
 
+# How often, in virtual time, the workflow's code is asked whether it has what it waits for.
+_LOOK_SECONDS = 0.05
+
+
 class LiveRuntime(Runtime):
     """Temporal's side of a worker: retries and time-outs in virtual time, nothing after the worker is dead."""
 
@@ -92,6 +96,15 @@ class LiveRuntime(Runtime):
         """Run the step with its retries."""
         self._options[step.__name__] = options
         return await super().execute_activity(step, argument, **options)
+
+    async def wait_condition(self, condition: Callable[[], bool], **options: Any) -> None:
+        """Wait for what the order's own code, or a timer, brings about."""
+        if options.get("timeout") is not None:
+            await super().wait_condition(condition, **options)
+        while not condition():
+            self._live_on()
+            # Virtual time stands still while anything is ready to run.
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _commit(self, newest: int) -> None:
         # The server takes nothing from a worker that it has given up.
