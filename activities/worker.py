@@ -28,6 +28,7 @@ from activities.settings import WorkerSettings
 from activities.solana.confirmation import Confirmations
 from activities.solana.rpc import SolanaRpc
 from activities.solana.wallets import Wallets
+from activities.survey import SurveyActivities
 from activities.swap import SwapActivities
 from activities.swap_builder import Fees, SwapBuilder
 from db.database import Database
@@ -38,6 +39,7 @@ from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
+from workflows.survey import SurveyWorkflow
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +67,8 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
     confirmations = Confirmations(rpc, settings.status_poll_ms / 1_000)
     pools = PoolRepository(database)
-    quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
+    reader = PoolReader(rpc, pools, max_age)
+    quoter = Quoter(reader, in_flight)
     fees = Fees(settings.compute_unit_price, settings.compute_unit_margin_percent)
     builder = SwapBuilder(rpc, quoter, Wallets(settings.wallet_dir), fees, max_age)
     router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps))
@@ -79,6 +82,7 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
             quotes.fetch_raydium_quote,
             quotes.fetch_meteora_quote,
             quotes.compare_quotes,
+            SurveyActivities(reader, in_flight).survey_pair,
             route.choose_route,
             swap.prepare_swap,
             swap.execute_swap,
@@ -102,7 +106,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
-            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow],
+            workflows=[OrderWorkflow, QuoteWorkflow, SurveyWorkflow, RefreshPoolsWorkflow],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
             max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,

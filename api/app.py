@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from api import problems
 from api.access import principal
 from api.guard import LOOPBACK_HOSTS, Guard
-from api.routes import health, markets, orders, streams
+from api.routes import health, markets, operations, orders, pools, streams, web
 from api.schemas import OrderRequest, Problem, QuoteRequestBody
 from api.services import Services
 from api.settings import ApiAuth, ApiSettings
@@ -49,9 +49,11 @@ def create_app(settings: ApiSettings, open_services: Callable[[], AbstractAsyncC
         redoc_url=None,
         responses=_PROBLEM,
     )
-    for router in (orders.router, streams.router, markets.router):
+    app.state.cluster = settings.cluster
+    for router in (orders.router, streams.router, markets.router, pools.router, operations.router):
         app.include_router(router, dependencies=[Depends(principal)])
     app.include_router(health.router)
+    app.include_router(web.router)
     problems.install(app)
     _guard(app, settings)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

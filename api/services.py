@@ -24,7 +24,8 @@ from api.tokens import TokenCatalog
 from db.account_log import AccountLog
 from db.database import Database
 from db.keys import ApiKeyRepository
-from db.registry import TokenRepository
+from db.operations import OperationsReader
+from db.registry import PoolRepository, TokenRepository
 from db.views import OrderReader
 from workflows.domain.access import Scope
 
@@ -42,6 +43,8 @@ class Services:
     readiness: ReadinessChecks
     web_ui: WebUi
     gatekeeper: Gatekeeper
+    pools: PoolRepository
+    operations: OperationsReader
 
 
 @contextlib.asynccontextmanager
@@ -68,6 +71,8 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 readiness=ReadinessChecks(engine, database, hub),
                 web_ui=web_ui,
                 gatekeeper=_gatekeeper(settings, database, redis),
+                pools=PoolRepository(database),
+                operations=OperationsReader(database),
             )
     finally:
         await redis.aclose()

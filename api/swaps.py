@@ -27,15 +27,21 @@ async def understood(request: SwapRequest, tokens: TokenCatalog) -> QuoteRequest
 
     Raises RequestRefused `token_unknown`, `tokens_identical` or one of the amount's codes.
     """
-    token_in = await _token(tokens, "tokenIn", request.token_in)
-    token_out = await _token(tokens, "tokenOut", request.token_out)
-    if token_in.mint == token_out.mint:
-        raise refused_field(ErrorCode.TOKENS_IDENTICAL, "tokenOut", f"both tokens are {token_in.symbol}")
+    token_in, token_out = await two_tokens(tokens, request.token_in, request.token_out)
     try:
         amount_in = token_in.parse(request.amount)
     except AmountError as error:
         raise refused_field(ErrorCode(error.code), "amount", str(error)) from None
     return QuoteRequest(token_in=token_in, token_out=token_out, amount_in=amount_in)
+
+
+async def two_tokens(tokens: TokenCatalog, sold: str, bought: str) -> tuple[Token, Token]:
+    """The tokens of these names. Raises RequestRefused `token_unknown` or `tokens_identical`."""
+    token_in = await _token(tokens, "tokenIn", sold)
+    token_out = await _token(tokens, "tokenOut", bought)
+    if token_in.mint == token_out.mint:
+        raise refused_field(ErrorCode.TOKENS_IDENTICAL, "tokenOut", f"both tokens are {token_in.symbol}")
+    return token_in, token_out
 
 
 async def _token(tokens: TokenCatalog, field: str, name: str) -> Token:

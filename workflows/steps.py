@@ -7,6 +7,7 @@ from workflows.domain.routing import VenueQuotes
 from workflows.messages import (
     ChooseRoute,
     ExecuteSwap,
+    PairSurvey,
     PersistOrder,
     PoolsRefreshed,
     PreparedSwap,
@@ -14,6 +15,7 @@ from workflows.messages import (
     PublishStatus,
     QuoteRequest,
     SettleSwap,
+    SurveyPair,
     SwapExecuted,
     SwapSettled,
 )
@@ -82,4 +84,10 @@ async def publish_status(request: PublishStatus) -> OrderEvent:
 @activity.defn
 async def refresh_pools() -> PoolsRefreshed:
     """Search for pools, look at every known one, and store in the registry which are quoted and which are not."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def survey_pair(request: SurveyPair) -> PairSurvey:
+    """Look at every pool of a pair at one slot: price, reserves, fee, and what it pays for sizes small and large."""
     raise NotImplementedError

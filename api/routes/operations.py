@@ -1,0 +1,75 @@
+"""How the engine is doing, and who is asking."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from api.access import principal
+from api.operations_schemas import (
+    BucketOut,
+    EndedOut,
+    InFlightOut,
+    LandingOut,
+    OperationsOut,
+    SetbackOut,
+    StepOut,
+    WhoOut,
+)
+from api.services import Services, services
+from db.operations import Window
+from workflows.domain.access import Principal, Scope, sorted_names
+from workflows.domain.errors import EngineError, ErrorCode
+
+router = APIRouter(tags=["operations"])
+
+_Services = Annotated[Services, Depends(services)]
+_Caller = Annotated[Principal, Depends(principal)]
+
+_BUCKETS = 60
+
+
+@router.get("/api/me")
+async def show_caller(request: Request, caller: _Caller) -> WhoOut:
+    """The account and the scopes of the caller."""
+    return WhoOut(
+        account=caller.account,
+        scopes=sorted_names(caller.scopes),
+        key_id=caller.key_id,
+        cluster=request.app.state.cluster,
+    )
+
+
+@router.get("/api/operations")
+async def show_operations(
+    engine: _Services,
+    caller: _Caller,
+    minutes: Annotated[int, Query(ge=1, le=1_440, description="How far to look back.")] = 15,
+) -> OperationsOut:
+    """Orders in flight and lately ended, latency by step, retries and reasons; of all accounts for the scope admin."""
+    account = None if Scope.ADMIN in caller.scopes else caller.account
+    now = datetime.now(UTC)
+    window = Window(since=now - timedelta(minutes=minutes), buckets=_BUCKETS, bucket_seconds=minutes * 60 // _BUCKETS)
+    try:
+        found, readiness = await asyncio.gather(engine.operations.look(account, window), engine.readiness.check())
+    except ConnectionError as error:
+        raise EngineError(ErrorCode.ENGINE_UNAVAILABLE, "PostgreSQL does not answer") from error
+    starts = [window.since + timedelta(seconds=number * window.bucket_seconds) for number in range(window.buckets)]
+    return OperationsOut(
+        account=account,
+        at=now,
+        since=window.since,
+        bucket_seconds=window.bucket_seconds,
+        in_flight=[InFlightOut.model_validate(each, from_attributes=True) for each in found.in_flight],
+        buckets=[
+            BucketOut(at=at, accepted=each.accepted, confirmed=each.confirmed, failed=each.failed)
+            for at, each in zip(starts, found.buckets, strict=True)
+        ],
+        steps=[StepOut.model_validate(each, from_attributes=True) for each in found.steps],
+        ended=[EndedOut.model_validate(each, from_attributes=True) for each in found.ended],
+        setbacks=[SetbackOut.model_validate(each, from_attributes=True) for each in found.setbacks],
+        landings=[LandingOut.model_validate(each, from_attributes=True) for each in found.landings],
+        checks=readiness.checks,
+        streams=engine.channels.feeds.followers,
+    )

@@ -1,0 +1,119 @@
+// How far an order is: its steps, the time each took, and how it ended, in words.
+
+import { fill, h } from "../lib/dom.js";
+import { amount, between, difference, kind, rate, sentence, venue, words } from "../lib/format.js";
+import { TERMINAL, orders } from "../state/orders.js";
+import { cancel } from "../state/place.js";
+import { badge, orderTitle, outward, problemText, rebadge } from "./bits.js";
+
+const STEPS = [
+  ["pending", "Accepted"],
+  ["routing", "Quotes"],
+  ["building", "Route"],
+  ["submitted", "Sent"],
+  ["confirmed", "Landed"],
+];
+const ENDS = { failed: "Failed", rejected: "Rejected", canceled: "Canceled", expired: "Expired" };
+
+// The steps of the newest attempt.
+export function steps(order, history) {
+  const events = history.filter(({ attempt }) => !attempt || attempt === order.attempt || attempt <= 1);
+  const at = (status) => history.findLast((event) => event.status === status)?.at ?? (status === "pending" ? order.createdAt : null);
+  const passed = new Set(events.filter((event) => event.attempt === order.attempt).map(({ status }) => status)).add("pending");
+  const end = ENDS[order.status];
+  let former = order.createdAt;
+  return h(
+    "ol",
+    { class: "steps", "aria-label": `Steps, now ${order.status.replaceAll("_", " ")}` },
+    STEPS.map(([status, title]) => {
+      const isEnd = status === "confirmed";
+      const done = isEnd ? TERMINAL.has(order.status) : passed.has(status) || order.status === "confirmed";
+      const current = order.status === status && !isEnd;
+      const moment = isEnd && done ? order.updatedAt : done ? at(status) : null;
+      const took = moment && status !== "pending" ? between(former, moment) : "";
+      former = moment ?? former;
+      const style = current ? "current" : done ? (isEnd && end ? "bad" : "done") : "";
+      return h("li", { class: style }, h("span", {}, isEnd && end && done ? end : title), h("small", {}, took));
+    }),
+  );
+}
+
+// How an order ended, or why it goes on as it does: one sentence.
+export function story(order, history) {
+  const decision = history.findLast(({ status }) => status === "building");
+  const sale = `${amount(order.filledIn)} ${order.tokenIn} for ${amount(order.filledOut)} ${order.tokenOut}`;
+  if (order.status === "confirmed") {
+    const quoted = history.at(-1)?.data?.quotedOut;
+    const against = quoted && order.filledOut ? ` (${difference(order.filledOut, quoted)} bps against the quote)` : "";
+    const won = decision ? `${venue(decision.venue)} ${kind(decision.data.kind)} won: ` : `${venue(order.venue)}: `;
+    return `${won}sold ${sale}, ${rate(order.filledOut, order.filledIn)} ${order.tokenOut} per ${order.tokenIn}${against}.`;
+  }
+  if (TERMINAL.has(order.status)) {
+    const detail = history.at(-1)?.data?.detail;
+    const why = order.reason ? ` because of ${words(order.reason)}` : "";
+    return `Nothing was traded${why}${detail ? `: ${detail}` : ""}.`;
+  }
+  if (order.status === "open") return "Waits for its price.";
+  if (decision && decision.attempt === order.attempt) return sentence(decision.data.why ?? "");
+  if (order.reason) return `Tried again after ${words(order.reason)}.`;
+  return "Every pool of the pair is being quoted.";
+}
+
+// `told` gets the problem, or null when there is none any more.
+export function cancelButton(order, told) {
+  const button = h("button", { type: "button", class: "quiet-button", "aria-label": `Cancel: ${orderTitle(order).join(" ")}` }, "Cancel");
+  button.onclick = async (event) => {
+    event.stopPropagation();
+    button.disabled = true;
+    told(null);
+    try {
+      const answer = await cancel(order.orderId);
+      if (answer.result === "too_late") told({ detail: "Too late to cancel", advice: "The swap is on its way; the chain decides." });
+    } catch (problem) {
+      button.disabled = false;
+      told(problem);
+    }
+  };
+  return button;
+}
+
+// A card that follows one order.
+export function progressCard(orderId) {
+  const first = orders.get(orderId);
+  const mark = badge(first.status);
+  const trouble = h("p", { class: "problem", role: "alert" });
+  const track = h("div");
+  const words = h("p", { class: "story" });
+  const links = h("p", { class: "links" });
+  const stop = cancelButton(first, (problem) => fill(trouble, problem && problemText(problem)));
+  const [main, rest] = orderTitle(first);
+  const element = h(
+    "article",
+    { class: "progress card", "aria-label": `Order: ${main} ${rest}` },
+    h("header", {}, h("h3", {}, `${main} `, h("span", {}, rest)), mark),
+    track,
+    words,
+    trouble,
+    links,
+  );
+  let drawn = "";
+  const draw = () => {
+    const order = orders.get(orderId) ?? first;
+    const history = orders.history(orderId);
+    const state = `${order.lastSeq}/${history.length}`;
+    if (state === drawn) return;
+    drawn = state;
+    rebadge(mark, order.status);
+    fill(track, steps(order, history));
+    fill(words, story(order, history));
+    fill(
+      links,
+      h("a", { href: `#/orders/${orderId}` }, "Every step and quote"),
+      outward(order.links.temporalUi, "Workflow"),
+      outward(order.links.explorer, "Explorer"),
+      TERMINAL.has(order.status) ? null : stop,
+    );
+  };
+  draw();
+  return { element, draw };
+}
