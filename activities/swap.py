@@ -2,7 +2,8 @@
 
 import asyncio
 import base64
-import logging
+import contextlib
+from collections.abc import AsyncIterator
 
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -13,24 +14,20 @@ from activities.in_flight import InFlight
 from activities.refusal import refusal
 from activities.solana.confirmation import Confirmations, Expired
 from activities.solana.failures import explain
-from activities.solana.fills import FillUnreadable, read_fill
-from activities.solana.rpc import ChainUnavailable, SolanaRpc
+from activities.solana.fill_reader import FillReader, Traded
+from activities.solana.rpc import SolanaRpc
+from activities.solana.statuses import ChainError, UnreadableError
 from activities.store import OrderStore, Relay
 from activities.swap_builder import SwapBuilder
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import memo
 from workflows.domain.lifecycle import Status
-from workflows.domain.order import Fill, OrderTerms
+from workflows.domain.order import OrderTerms
 from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SettleSwap, SwapExecuted, SwapSettled
 
-log = logging.getLogger(__name__)
-
 # Well below the heartbeat timeout, so that a slow moment of the worker is not taken for its death.
-_HEARTBEAT_SECONDS = 1.0
-
-# A node may confirm a signature a moment before it can show the transaction.
-_FILL_RETRY_SECONDS = 0.2
+_HEARTBEAT_SECONDS = 0.35
 
 
 class SwapActivities:
@@ -47,7 +44,7 @@ class SwapActivities:
     ) -> None:
         self._store = store
         self._relay = relay
-        self._rpc = rpc
+        self._fills = FillReader(rpc)
         self._builder = builder
         self._confirmations = confirmations
         self._in_flight = in_flight
@@ -67,30 +64,38 @@ class SwapActivities:
     @activity.defn
     async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
         """Record the attempt, relay its event, send the signed bytes until the chain's answer is proven."""
+        async with _beating():
+            return await self._execute(request)
+
+    async def _execute(self, request: ExecuteSwap) -> SwapExecuted:
         swap, terms = request.swap, request.terms
-        stands = await self._store.record_attempt(swap, request.event)
+        try:
+            stands = await self._store.record_attempt(swap, request.event)
+        except EngineError as error:
+            self._in_flight.remove(memo(swap.order_id, swap.attempt))
+            return SwapExecuted(event=request.event, outcome=None, halted=error.detail)
         if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
             self._in_flight.remove(memo(swap.order_id, swap.attempt))
             return SwapExecuted(event=stands, outcome=None)
         await self._relay.publish(terms.order_id, terms.account, (stands,))
-        return SwapExecuted(event=stands, outcome=await self._follow(terms, swap))
+        outcome = None
+        if activity.info().attempt > 1:
+            # A worker that was taken for dead may have followed it to the end.
+            _, outcome = await self._store.recorded_swap(swap.order_id, swap.signature)
+        return SwapExecuted(event=stands, outcome=outcome or await self._follow(terms, swap))
 
     @activity.defn
     async def settle_swap(self, request: SettleSwap) -> SwapSettled:
         """Send a swap's recorded bytes, signed by a try whose history is lost, until the chain's answer is proven."""
         signature = request.event.signature
         assert signature is not None
-        swap, outcome = await self._store.recorded_swap(request.terms.order_id, signature)
-        return SwapSettled(swap=swap, outcome=outcome or await self._follow(request.terms, swap))
+        async with _beating():
+            swap, outcome = await self._store.recorded_swap(request.terms.order_id, signature)
+            return SwapSettled(swap=swap, outcome=outcome or await self._follow(request.terms, swap))
 
     async def _follow(self, terms: OrderTerms, swap: SwapAttempt) -> SwapOutcome:
-        """Send the bytes until their outcome is known, and record it."""
-        heartbeat = asyncio.create_task(_beat())
-        try:
-            outcome = await self._outcome(terms, swap)
-        finally:
-            heartbeat.cancel()
-        await self._store.settle_attempt(swap, outcome)
+        """Send the bytes until their outcome is known, and record it; the outcome that stands in the log."""
+        outcome = await self._store.settle_attempt(swap, await self._outcome(terms, swap))
         self._in_flight.remove(memo(swap.order_id, swap.attempt))
         return outcome
 
@@ -98,35 +103,35 @@ class SwapActivities:
         transaction = base64.b64decode(swap.transaction)
         signature = Signature.from_string(swap.signature)
         purpose = memo(swap.order_id, swap.attempt)
-        settled = await self._confirmations.settle(
-            signature,
-            transaction,
-            swap.last_valid_block_height,
-            on_executed=lambda slot: self._in_flight.executed(purpose, slot),
-        )
-        if isinstance(settled, Expired):
-            return SwapOutcome(
-                kind=OutcomeKind.EXPIRED,
-                reason=ErrorCode.BLOCKHASH_EXPIRED,
-                detail=f"not landed by block {swap.last_valid_block_height}, finalized is {settled.finalized_height}",
-            )
-        if settled.error is not None:
-            reason, detail = explain(settled.error, _programs(transaction))
-            return SwapOutcome(kind=OutcomeKind.REVERTED, slot=settled.slot, reason=reason, detail=detail)
-        fill = await self._fill(terms, swap, signature)
-        return SwapOutcome(kind=OutcomeKind.LANDED, slot=settled.slot, fill=fill)
-
-    async def _fill(self, terms: OrderTerms, swap: SwapAttempt, signature: Signature) -> Fill:
-        wallet = Pubkey.from_string(swap.wallet_address)
-        sold, bought = Pubkey.from_string(terms.token_in.mint), Pubkey.from_string(terms.token_out.mint)
         while True:
-            try:
-                landed = await self._rpc.transaction(signature)
-                if landed is not None:
-                    return read_fill(landed, wallet, sold, bought)
-            except (ChainUnavailable, FillUnreadable) as error:
-                log.warning("amounts of %s: %s", signature, error)
-            await asyncio.sleep(_FILL_RETRY_SECONDS)
+            settled = await self._confirmations.settle(
+                signature,
+                transaction,
+                swap.last_valid_block_height,
+                on_executed=lambda slot: self._in_flight.executed(purpose, slot),
+                signing_slot=swap.signing_slot,
+            )
+            if isinstance(settled, Expired):
+                last, finalized = swap.last_valid_block_height, settled.finalized_height
+                detail = f"not landed by block {last}, finalized is {finalized}"
+                return SwapOutcome(kind=OutcomeKind.EXPIRED, reason=ErrorCode.BLOCKHASH_EXPIRED, detail=detail)
+            if settled.error is not None:
+                reason, detail = _explain(settled.error, transaction)
+                return SwapOutcome(kind=OutcomeKind.REVERTED, slot=settled.slot, reason=reason, detail=detail)
+            fill = await self._fills.read(signature, _traded(terms, swap))
+            if fill is not None:
+                return SwapOutcome(kind=OutcomeKind.LANDED, slot=settled.slot, fill=fill)
+            # It has landed, and nobody can show it: a fork may have taken it away before anything was reported.
+
+
+@contextlib.asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Tell Temporal that this worker lives, also while PostgreSQL keeps it waiting."""
+    heartbeat = asyncio.create_task(_beat())
+    try:
+        yield
+    finally:
+        heartbeat.cancel()
 
 
 async def _beat() -> None:
@@ -136,6 +141,17 @@ async def _beat() -> None:
         activity.heartbeat()
 
 
-def _programs(transaction: bytes) -> list[Pubkey]:
+def _traded(terms: OrderTerms, swap: SwapAttempt) -> Traded:
+    return Traded(
+        wallet=Pubkey.from_string(swap.wallet_address),
+        sold=Pubkey.from_string(terms.token_in.mint),
+        bought=Pubkey.from_string(terms.token_out.mint),
+    )
+
+
+def _explain(error: ChainError, transaction: bytes) -> tuple[ErrorCode, str]:
+    if isinstance(error, UnreadableError):
+        return ErrorCode.SWAP_REVERTED, f"an error that this version does not know: {error}"
     message = VersionedTransaction.from_bytes(transaction).message
-    return [message.account_keys[instruction.program_id_index] for instruction in message.instructions]
+    programs = [message.account_keys[instruction.program_id_index] for instruction in message.instructions]
+    return explain(error, programs)

@@ -18,6 +18,7 @@ from api.schemas import (
 )
 from db.account_log import LoggedEvent
 from db.rows import AttemptView, OrderView
+from workflows.domain.clusters import CLUSTERS, ClusterName
 from workflows.domain.ids import workflow_id
 from workflows.domain.lifecycle import phase
 from workflows.domain.money import Token, TokenAmount, least_output, price
@@ -29,15 +30,20 @@ _Event = TypeVar("_Event", bound=EventOut)
 
 
 class WebUi:
-    """Addresses in the Temporal Web UI."""
+    """Addresses in the Temporal Web UI, and in the explorer of the cluster."""
 
-    def __init__(self, url: str, namespace: str) -> None:
+    def __init__(self, url: str, namespace: str, cluster: ClusterName = ClusterName.LOCALNET) -> None:
+        self._cluster = CLUSTERS[cluster]
         self._base = f"{url.rstrip('/')}/namespaces/{quote(namespace, safe='')}/workflows"
 
     def order(self, order_id: str, run_id: str | None = None) -> str:
         """The page of an order's workflow; without a run, the page that leads to its only one."""
         page = f"{self._base}/{workflow_id(order_id)}"
         return f"{page}/{run_id}/history" if run_id else page
+
+    def transaction(self, signature: str | None) -> str | None:
+        """The explorer's page of a transaction; None without one, and on a cluster that no explorer sees."""
+        return self._cluster.explorer_url(signature) if signature is not None else None
 
 
 def order_out(view: OrderView, web_ui: WebUi) -> OrderOut:
@@ -72,7 +78,7 @@ def order_out(view: OrderView, web_ui: WebUi) -> OrderOut:
         slot=fill.slot if fill else None,
         created_at=terms.created_at,
         updated_at=view.updated_at,
-        links=_links(terms.order_id, web_ui),
+        links=_links(terms.order_id, view.signature, web_ui),
     )
 
 
@@ -81,7 +87,7 @@ def order_path(order_id: str) -> str:
     return f"/api/orders/{order_id}"
 
 
-def _links(order_id: str, web_ui: WebUi) -> Links:
+def _links(order_id: str, signature: str | None, web_ui: WebUi) -> Links:
     path = order_path(order_id)
     return Links(
         order=path,
@@ -90,6 +96,7 @@ def _links(order_id: str, web_ui: WebUi) -> Links:
         workflow=f"{path}/workflow",
         stream=f"{path}/stream",
         temporal_ui=web_ui.order(order_id),
+        explorer=web_ui.transaction(signature),
     )
 
 

@@ -90,7 +90,7 @@ class Problem(Wire):
 
 
 class Links(Wire):
-    """Where to go from an order."""
+    """Where to go from an order. `explorer` shows its newest transaction, null on localnet and before there is one."""
 
     order: str = Field(serialization_alias="self")
     events: str
@@ -98,6 +98,7 @@ class Links(Wire):
     workflow: str
     stream: str
     temporal_ui: str
+    explorer: str | None
 
 
 class OrderOut(Wire):

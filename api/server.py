@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -62,6 +63,12 @@ def make_server(settings: ApiSettings) -> uvicorn.Server:
     )
 
 
+def _allow_many_connections() -> None:
+    """Each stream is an open file; the usual limit of 1,024 is one that a process may raise by itself."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     """Serve with the settings of the environment until SIGTERM or SIGINT; exits with 0 then."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -69,6 +76,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     settings = ApiSettings()
+    _allow_many_connections()
     server = make_server(settings)
     log.info("serving on %s, port %d", settings.api_host, settings.api_port)
     server.run()

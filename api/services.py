@@ -56,8 +56,8 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
     tokens = TokenCatalog(TokenRepository(database))
     feeds = AccountFeeds(AccountLog(database))
     hub = EventHub(settings.redis_url.get_secret_value(), reader, feeds)
-    web_ui = WebUi(settings.temporal_ui_url, engine.namespace)
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5)
+    web_ui = WebUi(settings.temporal_ui_url, engine.namespace, settings.cluster)
     try:
         async with hub.running(), feeds.running():
             stream = OrderStream(hub, lookup, reader, web_ui)

@@ -5,8 +5,8 @@ from enum import StrEnum
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from db.settings import DatabaseSettings
+from workflows.domain.clusters import ClusterName
 
-LOCALNET = "localnet"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -24,11 +24,14 @@ class ApiSettings(DatabaseSettings):
 
     api_host: str = Field(default="127.0.0.1", description="Address to listen on.")
     api_port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 for any free one.")
+    cluster: ClusterName = Field(
+        default=ClusterName.LOCALNET,
+        description="The workers' cluster: for links to its explorer, and without keys only localnet.",
+    )
     redis_url: SecretStr = Field(description="redis://host:port, where the worker relays order events.")
     temporal_ui_url: str = Field(
         default="http://127.0.0.1:8233", description="Temporal Web UI, for the links in answers."
     )
-    cluster: str = Field(default=LOCALNET, description="Solana cluster that is traded on: localnet, devnet, mainnet.")
     api_auth: ApiAuth = Field(
         default=ApiAuth.NONE,
         validate_default=True,
@@ -47,7 +50,7 @@ class ApiSettings(DatabaseSettings):
     @classmethod
     def _guards(cls, auth: ApiAuth, info: ValidationInfo) -> ApiAuth:
         host, cluster = info.data.get("api_host"), info.data.get("cluster")
-        if auth is ApiAuth.NONE and (host not in _LOOPBACK or cluster != LOCALNET):
+        if auth is ApiAuth.NONE and (host not in _LOOPBACK or cluster is not ClusterName.LOCALNET):
             where = f"on {host}" if host not in _LOOPBACK else f"for {cluster}"
             raise ValueError(
                 f"without keys the API may not serve {where}: set it to keys, see order-engine keys create"

@@ -10,10 +10,12 @@ from pydantic import Field
 from activities.finding.sources import pool_source
 from activities.registry import Refreshed, Registry
 from activities.settings import PoolSettings
+from activities.solana.clusters import check_cluster
 from activities.solana.rpc import SolanaRpc
 from activities.token_list import load_tokens, read_token_list
 from db.database import Database
 from db.registry import PoolRepository, TokenRepository
+from workflows.domain.clusters import CLUSTERS
 
 _LOCALNET_GENESIS = Path(__file__).parent / "localnet" / "genesis.toml"
 
@@ -24,6 +26,9 @@ class RegistrySettings(PoolSettings):
     token_list: Path = Field(default=_LOCALNET_GENESIS, description="TOML file with [tokens.SYMBOL] mint, decimals.")
     pool_refresh_seconds: int = Field(
         default=300, ge=0, le=86_400, description="Pause between two searches for pools in the background; 0 for none."
+    )
+    reconcile_seconds: int = Field(
+        default=60, ge=0, le=86_400, description="Pause between two reconciliations in the background; 0 for none."
     )
 
 
@@ -40,7 +45,7 @@ class RegistryClients:
 @contextlib.asynccontextmanager
 async def open_registry(settings: RegistrySettings) -> AsyncIterator[RegistryClients]:
     """The registry of the installation; its connections are closed afterwards."""
-    database, rpc = Database(settings), SolanaRpc(settings.solana_rpc_url)
+    database, rpc = Database(settings), SolanaRpc(settings.solana_rpc_url, settings.further_rpc_urls)
     tokens, pools = TokenRepository(database), PoolRepository(database)
     try:
         yield RegistryClients(rpc, tokens, pools, Registry(rpc, tokens, pools))
@@ -52,8 +57,9 @@ async def open_registry(settings: RegistrySettings) -> AsyncIterator[RegistryCli
 async def fill(settings: RegistrySettings) -> Refreshed:
     """Load the token list, then look at every known pool and at those that the settings' source finds.
 
-    Raises TokenListError, or ConnectionError when the node or the database cannot be reached.
+    Raises TokenListError, WrongCluster, or ConnectionError when the node or the database cannot be reached.
     """
     async with open_registry(settings) as clients:
+        await check_cluster(CLUSTERS[settings.cluster], [clients.rpc])
         await load_tokens(read_token_list(settings.token_list), clients.rpc, clients.tokens)
         return await clients.registry.refresh(pool_source(settings, clients.rpc))

@@ -1,101 +1,70 @@
-"""`order-engine doctor`: every setting with its value, and whether every server answers."""
+"""`order-engine doctor`: every setting, and a check of everything the engine needs, with what to do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Annotated, Any
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import SecretStr, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
 
 from deploy.cli.failure import CommandError
 from deploy.cli.output import print_table
 from deploy.cli.running import adopt_running_stack
-from deploy.cli.settings import load, variable_of
+from deploy.cli.settings import load
 
-_TIMEOUT = 5.0
+if TYPE_CHECKING:
+    from deploy.doctor.finding import Finding
+
+Rows = Sequence[tuple[str, str, str]]
 
 
 def doctor(
     only_servers: Annotated[bool, typer.Option("--servers", help="Leave out the list of settings.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print settings and checks as JSON.")] = False,
 ) -> None:
-    """List all settings and ask every server for its health.
+    """List all settings and check everything the engine needs.
 
-    Fails when a server does not answer.
+    Each check says ok, warning or failure, and how to mend it. Fails when a check does.
     """
+    from deploy.doctor.examination import examine
+    from deploy.doctor.finding import Verdict
+    from deploy.doctor.settings import settings_classes, settings_rows
     from deploy.local.settings import StackSettings
 
     # Before the addresses of a running stack are taken over, which would look like servers set by the user.
-    own = list(_settings_rows(StackSettings))
-    print("a stack runs in the data directory" if adopt_running_stack() else "no stack runs in the data directory")
+    own = list(settings_rows(StackSettings))
+    runs = adopt_running_stack()
+    settings: dict[str, Rows] = {}
     if not only_servers:
-        print("\nup")
-        print_table(own)
-        for process, kind in _settings_classes().items():
-            print(f"\n{process}")
-            print_table(_settings_rows(kind))
-    print("\nservers")
-    failures = asyncio.run(_ask_all())
-    print_table([(name, "answers" if why is None else why) for name, why in failures.items()])
-    silent = [name for name, why in failures.items() if why is not None]
-    if silent:
-        raise CommandError(f"no answer from {', '.join(silent)}")
+        settings = {"up": own, **{name: list(settings_rows(kind)) for name, kind in settings_classes().items()}}
+    if not as_json:
+        _print_settings(runs, settings)
+    findings = asyncio.run(examine(load(StackSettings)))
+    if as_json:
+        _print_json(runs, settings, findings)
+    else:
+        print("\nchecks")
+        print_table([(each.verdict, each.check, _line(each)) for each in findings])
+    failed = dict.fromkeys(each.check for each in findings if each.verdict is Verdict.FAILURE)
+    if failed:
+        raise CommandError(f"not fit to trade: {', '.join(failed)}")
 
 
-def _settings_classes() -> Mapping[str, type[BaseSettings]]:
-    from activities.settings import WorkerSettings
-    from api.settings import ApiSettings
-    from deploy.localnet.settings import LocalnetSettings
-    from deploy.registry import RegistrySettings
-
-    return {
-        "api": ApiSettings,
-        "worker": WorkerSettings,
-        "localnet": LocalnetSettings,
-        "setup": RegistrySettings,
-    }
+def _print_settings(runs: bool, settings: Mapping[str, Rows]) -> None:
+    print("a stack runs in the data directory" if runs else "no stack runs in the data directory")
+    for process, rows in settings.items():
+        print(f"\n{process}")
+        print_table(rows)
 
 
-def _settings_rows(kind: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
-    try:
-        values: Mapping[str, Any] = dict(kind())
-    except ValidationError as error:
-        wrong = {str(problem["loc"][0]): problem["msg"] for problem in error.errors()}
-        values = {name: f"! {wrong.get(name) or wrong.get(variable_of(kind, name), '?')}" for name in kind.model_fields}
-    for name, field in kind.model_fields.items():
-        yield variable_of(kind, name), _shown(values[name]), _described(field)
+def _print_json(runs: bool, settings: Mapping[str, Rows], findings: Sequence["Finding"]) -> None:
+    checks = [
+        {"check": each.check, "verdict": each.verdict, "says": each.says, "mend": each.mend or None}
+        for each in findings
+    ]
+    listed = {process: {variable: value for variable, value, _ in rows} for process, rows in settings.items()}
+    print(json.dumps({"stackRuns": runs, "settings": listed, "checks": checks}, indent=2))
 
 
-def _shown(value: object) -> str:
-    if value is None or value == ():
-        return "-"
-    return "(secret)" if isinstance(value, SecretStr) else str(value)
-
-
-def _described(field: FieldInfo) -> str:
-    return field.description or ""
-
-
-async def _ask_all() -> Mapping[str, str | None]:
-    from deploy.local import environment, health, postgres, valkey
-    from deploy.local.settings import StackSettings
-
-    settings = load(StackSettings)
-    checks: dict[str, Callable[[], Awaitable[None]]] = {
-        "postgres": lambda: health.postgres(postgres.url(settings)),
-        "redis": lambda: health.redis(valkey.url(settings)),
-        "temporal": lambda: health.temporal(environment.temporal_address(settings)),
-        "solana rpc": lambda: health.solana_rpc(environment.solana_rpc_url(settings)),
-        "api": lambda: health.http(f"{environment.api_url(settings)}/readyz"),
-    }
-    reasons = await asyncio.gather(*(_reason(check) for check in checks.values()))
-    return dict(zip(checks, reasons, strict=True))
-
-
-async def _reason(check: Callable[[], Awaitable[None]]) -> str | None:
-    try:
-        await asyncio.wait_for(check(), _TIMEOUT)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}".splitlines()[0]
-    return None
+def _line(finding: "Finding") -> str:
+    return f"{finding.says} -> {finding.mend}" if finding.mend else finding.says

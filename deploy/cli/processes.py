@@ -23,10 +23,15 @@ def api() -> None:
 def worker() -> None:
     """Run workflows and activities until stopped."""
     from activities.settings import WorkerSettings
+    from activities.solana.clusters import WrongCluster
+    from activities.solana.signers.definitions import WalletsFileError
     from activities.worker import main
 
     load(WorkerSettings)
-    main()
+    try:
+        main()
+    except (WalletsFileError, WrongCluster) as error:
+        raise CommandError(f"the worker does not start: {error}") from error
 
 
 def localnet(
@@ -39,8 +44,18 @@ def localnet(
     ] = None,
     programs: Annotated[Path | None, typer.Option(help="Directory of real programs, <program id>.so.")] = None,
     slot_ms: Annotated[int | None, typer.Option(help="Length of a slot in ms.  [default: 400]")] = None,
+    faults: Annotated[Path | None, typer.Option(help="TOML file of faults in force from the start on.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="Such a fault: [node=NAME,]kind=drop,probability=0.1; may be repeated."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the faults' draws.  [default: 0]")] = None,
 ) -> None:
-    """Serve a simulated Solana cluster until stopped. Every option is also ORDER_ENGINE_LOCALNET_<OPTION>."""
+    """Serve a simulated Solana cluster until stopped. Every option is also ORDER_ENGINE_LOCALNET_<OPTION>.
+
+    http://HOST:PORT/node/NAME is another node of the same cluster, with faults of its own. The kinds of faults:
+    see `localnet-faults set --help`, which also sets them while the cluster runs.
+    """
     import sqlite3
 
     from deploy.localnet.genesis import GenesisError
@@ -56,6 +71,9 @@ def localnet(
         accounts=tuple(account) if account else None,
         programs=programs,
         slot_ms=slot_ms,
+        faults=faults,
+        fault=tuple(fault) if fault else None,
+        seed=seed,
     )
     try:
         serve(settings)
@@ -80,9 +98,10 @@ def setup(
 ) -> None:
     """Prepare Temporal and the registry of tokens and pools.
 
-    Registers the namespace, its search attributes and the schedule that renews the pools, loads the token list and
-    finds the pools of its pairs. Repeatable, like migrate.
+    Registers the namespace, its search attributes and the schedules that work in the background, loads the token list
+    and finds the pools of its pairs. Repeatable, like migrate.
     """
+    from activities.solana.clusters import WrongCluster
     from activities.token_list import TokenListError
     from deploy.cli.pools import report
     from deploy.registry import RegistrySettings, fill
@@ -92,8 +111,9 @@ def setup(
         migrate()
     settings = load(RegistrySettings)
     try:
-        asyncio.run(provision(timedelta(seconds=settings.pool_refresh_seconds)))
+        every = (timedelta(seconds=settings.pool_refresh_seconds), timedelta(seconds=settings.reconcile_seconds))
+        asyncio.run(provision(*every))
         refreshed = asyncio.run(fill(settings))
-    except (ProvisionError, TokenListError, ConnectionError) as error:
+    except (ProvisionError, TokenListError, WrongCluster, ConnectionError) as error:
         raise CommandError(str(error)) from error
     report(refreshed)

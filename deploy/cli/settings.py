@@ -18,8 +18,15 @@ def load(kind: type[SettingsType], **options: Any) -> SettingsType:
     try:
         return kind(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
-        problems = [f"{variable_of(kind, str(each['loc'][0]))}: {each['msg']}" for each in error.errors()]
-        raise CommandError("; ".join(problems)) from error
+        raise CommandError("; ".join(f"{name}: {why}" for name, why in problems(kind, error).items())) from error
+
+
+def problems(kind: type[BaseSettings], error: ValidationError) -> dict[str, str]:
+    """What is wrong, by environment variable; never a value, which may be secret."""
+    # The place is the field's name, or the variable itself where the field has an alias.
+    return {
+        variable_of(kind, str(each["loc"][0])): each["msg"].removeprefix("Value error, ") for each in error.errors()
+    }
 
 
 def variable_of(kind: type[BaseSettings], name: str) -> str:

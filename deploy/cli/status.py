@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.failure import CommandError
+from deploy.cli.halt import trading
 from deploy.cli.output import print_table
 from deploy.cli.settings import load
 
@@ -15,7 +16,7 @@ def status(
     data_dir: Annotated[Path | None, typer.Option(help="Of the stack.  [default: .order-engine]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of name, pid and address.")] = False,
 ) -> None:
-    """Show what runs, with pids and addresses."""
+    """Show what runs, with pids and addresses, and whether trading is halted."""
     from deploy.local import state
     from deploy.local.settings import StackSettings
 
@@ -27,3 +28,6 @@ def status(
         print(json.dumps([{"name": p.name, "pid": p.pid, "address": p.address} for p in processes], indent=2))
         return
     print_table([(p.name, str(p.pid), p.address) for p in processes], ("name", "pid", "address"))
+    stack = state.read(directory)
+    if stack is not None and (url := stack.environment.get("ORDER_ENGINE_DATABASE_URL")):
+        print(f"trading {trading(url)}")

@@ -38,12 +38,17 @@ def engine_environment(settings: StackSettings) -> dict[str, str]:
         "ORDER_ENGINE_DATABASE_URL": postgres.url(settings),
         "ORDER_ENGINE_REDIS_URL": valkey.url(settings),
         "ORDER_ENGINE_SOLANA_RPC_URL": solana_rpc_url(settings),
+        "ORDER_ENGINE_CLUSTER": settings.cluster,
         "TEMPORAL_ADDRESS": temporal_address(settings),
         "TEMPORAL_NAMESPACE": settings.temporal_namespace,
         "ORDER_ENGINE_API_HOST": settings.api_host,
         "ORDER_ENGINE_API_PORT": str(settings.api_port),
         "ORDER_ENGINE_API_URL": api_url(settings),
     }
+    if settings.allow_mainnet:
+        environment["ORDER_ENGINE_ALLOW_MAINNET"] = "yes"
+    if settings.wallets_file is not None:
+        environment["ORDER_ENGINE_WALLETS_FILE"] = str(settings.wallets_file)
     ui_url = temporal_ui_url(settings)
     if ui_url is not None:
         environment["ORDER_ENGINE_TEMPORAL_UI_URL"] = ui_url

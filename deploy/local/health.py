@@ -33,14 +33,14 @@ async def redis(url: str) -> None:
 
 async def temporal(address: str) -> None:
     """The frontend serves."""
-    await _temporal_client(address, "default")
+    await temporal_client(address, "default")
 
 
 async def temporal_namespace(address: str, namespace: str) -> None:
     """The frontend serves and knows the namespace."""
     from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
-    client = await _temporal_client(address, namespace)
+    client = await temporal_client(address, namespace)
     await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
 
 
@@ -54,7 +54,7 @@ async def worker(address: str, namespace: str, pid: int) -> None:
 
     # The SDK names a worker so unless told otherwise.
     identity = f"{pid}@{socket.gethostname()}"
-    client = await _temporal_client(address, namespace)
+    client = await temporal_client(address, namespace)
     for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
         answer = await client.workflow_service.describe_task_queue(
             DescribeTaskQueueRequest(namespace=namespace, task_queue=TaskQueue(name=TASK_QUEUE), task_queue_type=kind)
@@ -83,7 +83,7 @@ async def http(url: str) -> None:
         (await client.get(url)).raise_for_status()
 
 
-async def _temporal_client(address: str, namespace: str) -> "Client":
+async def temporal_client(address: str, namespace: str) -> "Client":
     """Credentials and TLS of an external server come from the standard TEMPORAL_* variables or profile."""
     from temporalio.client import Client
     from temporalio.envconfig import ClientConfig

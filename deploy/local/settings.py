@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, PositiveInt, SecretStr, field_validator
+from pydantic import AliasChoices, Field, PositiveInt, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from workflows.domain.clusters import CLUSTERS, ClusterName, mainnet_refusal
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -36,7 +38,12 @@ class StackSettings(BaseSettings):
 
     database_url: SecretStr | None = Field(None, description="External PostgreSQL (postgresql+psycopg://…)")
     redis_url: SecretStr | None = Field(None, description="External Redis or Valkey (redis://…)")
-    solana_rpc_url: SecretStr | None = Field(None, description="External Solana RPC node")
+    cluster: ClusterName = Field(ClusterName.LOCALNET, description="localnet, devnet or mainnet")
+    allow_mainnet: bool = Field(False, validate_default=True, description="yes: trade with real money")
+    solana_rpc_url: SecretStr | None = Field(
+        None, validate_default=True, description="External Solana RPC node; needed on a public cluster"
+    )
+    wallets_file: Path | None = Field(None, description="TOML file that says where the key of each wallet is")
     temporal_address: str | None = Field(
         None,
         validation_alias=AliasChoices("temporal_address", "TEMPORAL_ADDRESS"),
@@ -49,7 +56,22 @@ class StackSettings(BaseSettings):
         description="Temporal namespace",
     )
 
-    @field_validator("data_dir", "localnet_genesis")
+    @field_validator("allow_mainnet")
+    @classmethod
+    def _is_allowed(cls, allowed: bool, info: ValidationInfo) -> bool:
+        refused = mainnet_refusal(info.data.get("cluster"), allowed)
+        if refused is not None:
+            raise ValueError(refused)
+        return allowed
+
+    @field_validator("solana_rpc_url")
+    @classmethod
+    def _is_given(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url is None and not CLUSTERS[info.data.get("cluster", ClusterName.LOCALNET)].is_local:
+            raise ValueError("has no default on a public cluster")
+        return url
+
+    @field_validator("data_dir", "localnet_genesis", "wallets_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """Children run in directories of their own, so a relative path must be fixed here."""

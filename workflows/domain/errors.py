@@ -53,11 +53,27 @@ class ErrorCode(StrEnum):
     INSUFFICIENT_FUNDS = "insufficient_funds"
     ACCOUNT_FROZEN = "account_frozen"
     POOL_UNAVAILABLE = "pool_unavailable"
+    POOL_PAUSED = "pool_paused"
+    TOKEN_RESTRICTED = "token_restricted"
+    COMPUTE_EXCEEDED = "compute_exceeded"
     SWAP_REVERTED = "swap_reverted"
     BLOCKHASH_EXPIRED = "blockhash_expired"
     CHAIN_UNAVAILABLE = "chain_unavailable"
+    RPC_REFUSED = "rpc_refused"
+    TRANSACTION_INVALID = "transaction_invalid"
+    TRANSACTION_DUPLICATE = "transaction_duplicate"
     TRANSACTION_TOO_LARGE = "transaction_too_large"
     SIGNING_FAILED = "signing_failed"
+    CLUSTER_MISMATCH = "cluster_mismatch"
+    TRADING_HALTED = "trading_halted"
+    PAIR_NOT_ALLOWED = "pair_not_allowed"
+    VENUE_NOT_ALLOWED = "venue_not_allowed"
+    ACCOUNT_NOT_ALLOWED = "account_not_allowed"
+    NOTIONAL_UNKNOWN = "notional_unknown"
+    NOTIONAL_TOO_LARGE = "notional_too_large"
+    DAILY_NOTIONAL_EXCEEDED = "daily_notional_exceeded"
+    PRICE_IMPACT_EXCEEDED = "price_impact_exceeded"
+    PRICE_DEVIATION_EXCEEDED = "price_deviation_exceeded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +93,7 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.METHOD_NOT_ALLOWED: Row(405, Retry.NEVER, "Use a method from the Allow header."),
     ErrorCode.RESOURCE_NOT_FOUND: Row(404, Retry.NEVER, "See /docs for the routes."),
     ErrorCode.ORDER_NOT_FOUND: Row(404, Retry.NEVER, "Check the order id."),
-    ErrorCode.KEY_REQUIRED: Row(401, Retry.NEVER, "Send an API key: Authorization: Bearer oek_…"),
+    ErrorCode.KEY_REQUIRED: Row(401, Retry.NEVER, "Send an API key: Authorization: Bearer oek_…."),
     ErrorCode.KEY_INVALID: Row(401, Retry.NEVER, "Use a key that is neither unknown, expired nor revoked."),
     ErrorCode.SCOPE_MISSING: Row(403, Retry.NEVER, "Use a key with the named scope."),
     ErrorCode.ORIGIN_REFUSED: Row(403, Retry.NEVER, "Allow the page's origin with ORDER_ENGINE_API_ALLOWED_ORIGINS."),
@@ -104,12 +120,34 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.SLIPPAGE_EXCEEDED: Row(409, Retry.AGAIN, "The price moved beyond slippageBps; allow more or retry."),
     ErrorCode.INSUFFICIENT_FUNDS: Row(409, Retry.NEVER, "Fund the wallet: the amount, fees and rent."),
     ErrorCode.ACCOUNT_FROZEN: Row(409, Retry.NEVER, "A token account is frozen by its mint's authority."),
-    ErrorCode.POOL_UNAVAILABLE: Row(409, Retry.AGAIN, "The pool is paused or changed; another is tried."),
+    # The state that quotes are made from shows it: the next choice leaves the pool out.
+    ErrorCode.POOL_UNAVAILABLE: Row(409, Retry.AGAIN, "The pool closed or changed since the choice; another is tried."),
+    # The program says so of a pool that quotes as open: the next choice would fall on it again.
+    ErrorCode.POOL_PAUSED: Row(409, Retry.NEVER, "The pool takes no swaps now; order again later, or another pair."),
+    ErrorCode.TOKEN_RESTRICTED: Row(409, Retry.NEVER, "The token, or your account of it, forbids the transfer."),
+    ErrorCode.COMPUTE_EXCEEDED: Row(
+        409, Retry.AGAIN, "The swap took more compute than simulated; it is simulated anew."
+    ),
     ErrorCode.SWAP_REVERTED: Row(409, Retry.AGAIN, "The program refused the swap; nothing traded."),
     ErrorCode.BLOCKHASH_EXPIRED: Row(409, Retry.AGAIN, "The transaction did not land in time; nothing traded."),
     ErrorCode.CHAIN_UNAVAILABLE: Row(503, Retry.AGAIN, "The RPC node does not answer; try again."),
+    ErrorCode.RPC_REFUSED: Row(
+        502, Retry.NEVER, "The RPC node does not serve what the engine needs; name another one."
+    ),
+    ErrorCode.TRANSACTION_INVALID: Row(500, Retry.NEVER, "Report it: no cluster takes what the engine built."),
+    ErrorCode.TRANSACTION_DUPLICATE: Row(409, Retry.NEVER, "These very bytes were processed; look the signature up."),
     ErrorCode.TRANSACTION_TOO_LARGE: Row(422, Retry.NEVER, "The route does not fit a transaction."),
     ErrorCode.SIGNING_FAILED: Row(503, Retry.AGAIN, "The signer of the wallet does not answer; try again."),
+    ErrorCode.CLUSTER_MISMATCH: Row(503, Retry.AGAIN, "The RPC node is on another cluster; run order-engine doctor."),
+    ErrorCode.TRADING_HALTED: Row(503, Retry.NEVER, "Send the order again once trading is resumed."),
+    ErrorCode.PAIR_NOT_ALLOWED: Row(403, Retry.NEVER, "Trade an allowed pair, or have this one allowed."),
+    ErrorCode.VENUE_NOT_ALLOWED: Row(403, Retry.NEVER, "Only another venue can fill it; have it allowed."),
+    ErrorCode.ACCOUNT_NOT_ALLOWED: Row(403, Retry.NEVER, "Have the account allowed."),
+    ErrorCode.NOTIONAL_UNKNOWN: Row(409, Retry.NEVER, "The order cannot be valued, and a limit on its value is set."),
+    ErrorCode.NOTIONAL_TOO_LARGE: Row(422, Retry.NEVER, "Sell less in one order, or have the limit raised."),
+    ErrorCode.DAILY_NOTIONAL_EXCEEDED: Row(409, Retry.NEVER, "Wait for the next day (UTC), or have the limit raised."),
+    ErrorCode.PRICE_IMPACT_EXCEEDED: Row(409, Retry.NEVER, "Sell less at once; it would move the price too far."),
+    ErrorCode.PRICE_DEVIATION_EXCEEDED: Row(409, Retry.NEVER, "The venues disagree on the price; look into it first."),
 }
 
 

@@ -10,14 +10,22 @@ _FIRST_PAUSE = timedelta(milliseconds=250)
 _LONGEST_PAUSE = timedelta(seconds=5)
 
 # What these say about the market is already answered by quoting anew: waiting would only let the price move.
-_AT_ONCE = frozenset({ErrorCode.SLIPPAGE_EXCEEDED, ErrorCode.BLOCKHASH_EXPIRED, ErrorCode.SWAP_REVERTED})
+_AT_ONCE = frozenset(
+    {
+        ErrorCode.SLIPPAGE_EXCEEDED,
+        ErrorCode.BLOCKHASH_EXPIRED,
+        ErrorCode.SWAP_REVERTED,
+        ErrorCode.COMPUTE_EXCEEDED,
+    }
+)
 
 
 class Failure(NamedTuple):
-    """Why an attempt ended without a trade."""
+    """Why an attempt ended without a trade; `refused` when a check stopped it before anything was tried."""
 
     reason: ErrorCode
     detail: str
+    refused: bool = False
 
 
 def next_attempt_after(attempt: int, max_attempts: int, reason: ErrorCode) -> timedelta | None:
