@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
-from api.schemas import Check, Wire
+from pydantic import Field
+
+from api.schemas import Check, Incoming, Wire
 from workflows.domain.lifecycle import Status
 
 
@@ -63,10 +65,50 @@ class LandingOut(Wire):
     p95_ms: int | None
 
 
+class HaltOut(Wire):
+    """A stop of all trading that is in force: who asked for it, when, and why."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
+class TradingOut(Wire):
+    """Whether trading is halted; null when it is not."""
+
+    halt: HaltOut | None
+
+
+class HaltRequest(Incoming):
+    """A wish to stop all trading."""
+
+    reason: str = Field(default="", max_length=200, description="Why, for those who find trading halted.")
+
+
+class FindingOut(Wire):
+    """Something that does not agree, or needs a person to look at it."""
+
+    kind: str
+    order_id: str
+    detail: str
+    first_seen: datetime
+
+
+class ReconciliationOut(Wire):
+    """The last comparison of orders, log and chain: how much it looked at, and what was found and still stands."""
+
+    finished_at: datetime
+    orders: int
+    swaps: int
+    repaired: int
+    findings: list[FindingOut]
+
+
 class OperationsOut(Wire):
     """The engine's work of the last minutes: of `account`, or of all accounts where it is null.
 
-    Figures are drawn from the newest 5000 orders of each account in the window.
+    `reconciliation` is told with all accounts only, and null before the first one. Figures are drawn from the newest
+    5000 orders of each account in the window.
     """
 
     account: str | None
@@ -81,6 +123,8 @@ class OperationsOut(Wire):
     landings: list[LandingOut]
     checks: dict[str, Check]
     streams: int
+    halt: HaltOut | None
+    reconciliation: ReconciliationOut | None
 
 
 class WhoOut(Wire):

@@ -25,7 +25,9 @@ from db.account_log import AccountLog
 from db.database import Database
 from db.keys import ApiKeyRepository
 from db.operations import OperationsReader
+from db.reconciliation import ReconciliationRepository
 from db.registry import PoolRepository, TokenRepository
+from db.risk import HaltRepository
 from db.views import OrderReader
 from workflows.domain.access import Scope
 
@@ -45,6 +47,8 @@ class Services:
     gatekeeper: Gatekeeper
     pools: PoolRepository
     operations: OperationsReader
+    halts: HaltRepository
+    reconciliations: ReconciliationRepository
 
 
 @contextlib.asynccontextmanager
@@ -73,6 +77,8 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 gatekeeper=_gatekeeper(settings, database, redis),
                 pools=PoolRepository(database),
                 operations=OperationsReader(database),
+                halts=HaltRepository(database),
+                reconciliations=ReconciliationRepository(database),
             )
     finally:
         await redis.aclose()

@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from api.problems import invalid, refused_field
-from api.schemas import SwapRequest
+from api.schemas import Incoming, SwapRequest
 from api.tokens import TokenCatalog
 from workflows.domain.errors import ErrorCode
 from workflows.domain.money import AmountError, Token
 from workflows.messages import QuoteRequest
 
-_Request = TypeVar("_Request", bound=SwapRequest)
+_Request = TypeVar("_Request", bound=Incoming)
 
 
 def validated(form: type[_Request], body: dict[str, Any]) -> _Request:

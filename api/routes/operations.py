@@ -10,17 +10,22 @@ from api.access import principal
 from api.operations_schemas import (
     BucketOut,
     EndedOut,
+    FindingOut,
+    HaltOut,
     InFlightOut,
     LandingOut,
     OperationsOut,
+    ReconciliationOut,
     SetbackOut,
     StepOut,
     WhoOut,
 )
 from api.services import Services, services
 from db.operations import Window
+from db.reconciliation import ReconciliationRepository
 from workflows.domain.access import Principal, Scope, sorted_names
 from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.risk import Halt
 
 router = APIRouter(tags=["operations"])
 
@@ -28,6 +33,7 @@ _Services = Annotated[Services, Depends(services)]
 _Caller = Annotated[Principal, Depends(principal)]
 
 _BUCKETS = 60
+_MOST_FINDINGS = 20
 
 
 @router.get("/api/me")
@@ -52,7 +58,12 @@ async def show_operations(
     now = datetime.now(UTC)
     window = Window(since=now - timedelta(minutes=minutes), buckets=_BUCKETS, bucket_seconds=minutes * 60 // _BUCKETS)
     try:
-        found, readiness = await asyncio.gather(engine.operations.look(account, window), engine.readiness.check())
+        found, halt, reconciled, readiness = await asyncio.gather(
+            engine.operations.look(account, window),
+            engine.halts.in_force(),
+            _reconciliation(engine.reconciliations) if account is None else _nothing(),
+            engine.readiness.check(),
+        )
     except ConnectionError as error:
         raise EngineError(ErrorCode.ENGINE_UNAVAILABLE, "PostgreSQL does not answer") from error
     starts = [window.since + timedelta(seconds=number * window.bucket_seconds) for number in range(window.buckets)]
@@ -72,4 +83,36 @@ async def show_operations(
         landings=[LandingOut.model_validate(each, from_attributes=True) for each in found.landings],
         checks=readiness.checks,
         streams=engine.channels.feeds.followers,
+        halt=halt_out(halt),
+        reconciliation=reconciled,
+    )
+
+
+def halt_out(halt: Halt | None) -> HaltOut | None:
+    """A halt as clients see it."""
+    return HaltOut(by=halt.by, reason=halt.reason, at=halt.at) if halt is not None else None
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def _reconciliation(reconciliations: ReconciliationRepository) -> ReconciliationOut | None:
+    last = await reconciliations.last()
+    if last is None:
+        return None
+    return ReconciliationOut(
+        finished_at=last.finished_at,
+        orders=last.orders,
+        swaps=last.swaps,
+        repaired=last.repaired,
+        findings=[
+            FindingOut(
+                kind=each.finding.kind,
+                order_id=each.finding.order_id,
+                detail=each.finding.detail,
+                first_seen=each.first_seen,
+            )
+            for each in await reconciliations.open_findings(_MOST_FINDINGS)
+        ],
     )

@@ -29,11 +29,11 @@ export function path(points) {
   return parts.join("");
 }
 
-// The drawing of a figure that scales with its frame; `label` says in words what is to be seen.
+// The drawing of a figure, as wide as its frame; `label` says in words what is to be seen.
 export function picture(height, label, ...children) {
   return svg(
     "svg",
-    { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label, class: "chart", preserveAspectRatio: "none" },
+    { viewBox: `0 0 ${WIDTH} ${height}`, height, role: "img", "aria-label": label, class: "chart", preserveAspectRatio: "none" },
     children,
   );
 }

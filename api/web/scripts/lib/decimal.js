@@ -61,6 +61,13 @@ export function bps(one, other) {
   return { digits: (twice + (twice < 0n ? -1n : 1n)) / 2n, places: 2 };
 }
 
+// With exactly that many places; cut off where there are more.
+export function fixed(decimal, places) {
+  const digits = scaled(decimal, places);
+  const all = `${digits < 0n ? -digits : digits}`.padStart(places + 1, "0");
+  return `${digits < 0n ? "-" : ""}${all.slice(0, all.length - places)}.${all.slice(all.length - places)}`;
+}
+
 // At most that many significant digits, cut off: never more than there is. Whole digits all stay.
 export function significant({ digits, places }, wanted) {
   const length = `${digits < 0n ? -digits : digits}`.length;

@@ -1,6 +1,6 @@
 // How things read: amounts, prices, times, statuses. Amounts and prices come as texts and are never rounded up.
 
-import { bps, divide, parse, significant, text } from "./decimal.js";
+import { bps, divide, fixed, parse, significant, text } from "./decimal.js";
 
 const GROUPS = /\B(?=(\d{3})+(?!\d))/g;
 
@@ -21,11 +21,13 @@ export function rate(out, into, digits = 7) {
 // The difference of two amounts in basis points, with its sign.
 export function difference(one, other) {
   const found = bps(parse(one), parse(other));
-  return found ? signed(text(found)) : "–";
+  return found ? signed(fixed(found, 2)) : "–";
 }
 
+// A decimal text with its sign; nothing has none.
 export function signed(value) {
-  return value.startsWith("-") ? `−${value.slice(1)}` : value === "0" ? "0" : `+${value}`;
+  if (/^-?[0.]*$/.test(value)) return value.replace("-", "");
+  return value.startsWith("-") ? `−${value.slice(1)}` : `+${value}`;
 }
 
 export function percent(basisPoints) {

@@ -2,7 +2,7 @@
 
 import { compare, parse } from "../lib/decimal.js";
 import { fill, h } from "../lib/dom.js";
-import { amount, difference, kind, sentence, signed, venue, words } from "../lib/format.js";
+import { amount, difference, kind, sentence, venue, words } from "../lib/format.js";
 import { address, poolName, problemText } from "./bits.js";
 
 // `show(quote)` draws a quote, `show(null)` an empty comparison, `fail(problem)` why there is none.
@@ -61,7 +61,7 @@ function poolRow(of, quote, chosen) {
     { class: won ? "won" : null },
     h("span", { class: "name" }, poolName(of), won ? h("span", { class: "visually-hidden" }, " (chosen)") : null),
     h("span", { class: "number" }, amount(of.amountOut)),
-    h("span", { class: "small" }, `impact ${signed(of.priceImpactBps)} bps · fee ${amount(of.fee, 5)} ${of.feeToken}`),
+    h("span", { class: "small" }, `impact ${of.priceImpactBps} bps · fee ${amount(of.fee, 5)} ${of.feeToken}`),
     h("span", { class: `small against${behind ? "" : " best"}` }, against),
   );
 }

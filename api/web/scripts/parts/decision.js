@@ -1,6 +1,6 @@
 // One decision: in words, as a table of every pool that was asked, and as a picture.
 
-import { bps, parse, text } from "../lib/decimal.js";
+import { bps, fixed, parse, text } from "../lib/decimal.js";
 import { h } from "../lib/dom.js";
 import { amount, sentence, signed, words } from "../lib/format.js";
 import { address, poolName } from "./bits.js";
@@ -39,7 +39,7 @@ export function decisionOf(order, event) {
 
 function row(order, quote, best, units) {
   const behind = bps({ digits: BigInt(quote.amountOut), places: 0 }, best);
-  const against = quote.part ? `${amount(text({ digits: BigInt(quote.amountIn), places: units.in }))} ${order.tokenIn}` : quote.won ? "chosen" : `${signed(text(behind))} bps`;
+  const against = quote.part ? `${amount(text({ digits: BigInt(quote.amountIn), places: units.in }))} ${order.tokenIn}` : quote.won ? "chosen" : `${signed(fixed(behind, 2))} bps`;
   return h(
     "tr",
     { class: quote.won || quote.part ? "won" : null },

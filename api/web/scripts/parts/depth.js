@@ -31,7 +31,15 @@ export function depthPicture() {
     { class: "card depth", "aria-label": "Depth" },
     h("h2", {}, "Who pays most, by size"),
     summary,
-    h("figure", {}, h("figcaption", {}, "Basis points behind the best pool at each size. The band names the best venue."), h("div", { class: "axis-y" }, h("span", {}, "best"), h("span", {}, "−50 bps")), drawing, slider, axis, legend),
+    h(
+      "figure",
+      {},
+      h("figcaption", {}, "Basis points behind the best pool at each size. The band has the colour of the best venue."),
+      h("div", { class: "frame" }, drawing, h("div", { class: "axis-y" }, h("span", {}, "best"), h("span", {}, "−50 bps"))),
+      slider,
+      axis,
+      legend,
+    ),
     h("h3", {}, "For ", chosen),
     ranking,
   );
@@ -67,7 +75,7 @@ export function depthPicture() {
       const quoting = pools.pools.filter(({ reason }) => !reason);
       const styles = strokes(quoting);
       fill(drawing, drawn(pools, quoting, styles, cursor));
-      fill(axis, pools.sizes.filter((_, at) => at % 8 === 0).map((size) => h("span", {}, amount(size))), );
+      fill(axis, pools.sizes.filter((_, at) => at % 8 === 0).map((size) => h("span", {}, amount(size))));
       fill(legend, quoting.map((pool, at) => h("li", {}, sample(styles[at]), poolName(pool))));
       say(summary, words(stretches(pools), pools.tokenIn));
       point();

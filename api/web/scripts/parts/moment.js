@@ -10,10 +10,10 @@ import { amount, rate, venue } from "../lib/format.js";
 import { poolName } from "./bits.js";
 
 const HEIGHT = 220;
-const LEFT = 8;
-const RIGHT = WIDTH - 20;
-const TOP = 14;
-const BOTTOM = HEIGHT - 14;
+const LEFT = 0;
+const RIGHT = WIDTH - 10;
+const TOP = 30;
+const BOTTOM = HEIGHT - 26;
 
 // Digits that a price is told apart by.
 const PRICE = 10n ** 18n;
@@ -35,7 +35,7 @@ export function momentPicture(order, decision, units) {
   const label = `What each pool paid per ${order.tokenIn}, from the first part of the order to its whole size`;
   const drawn = lines.map((each, index) => [
     svg("path", { d: path([[`${LEFT}`, at(each.first)], [`${RIGHT}`, at(each.last)]]), class: `${styles[index].class}${each.won ? " won" : ""}`, "stroke-dasharray": styles[index].dash }),
-    each.won ? svg("circle", { cx: RIGHT, cy: at(each.last), r: 5, class: `point ${each.venue}` }) : null,
+    each.won ? svg("path", { d: `M${RIGHT} ${at(each.last)}h0.01`, class: `point ${each.venue}` }) : null,
   ]);
   const sold = text({ digits: BigInt(whole[0].amountIn), places: units.in });
   const perUnit = (value) => rate(text({ digits: value, places: units.out + 18 }), text({ digits: 1n, places: units.in }), 8);
@@ -43,8 +43,12 @@ export function momentPicture(order, decision, units) {
     "figure",
     {},
     h("figcaption", {}, `${label}. The dot is the ${legs.length > 1 ? "best single pool" : "chosen pool"}.`),
-    h("div", { class: "axis-y" }, h("span", {}, `${perUnit(high)}`), h("span", {}, `${perUnit(low)}`)),
-    picture(HEIGHT, label, svg("rect", { x: LEFT, y: TOP - 8, width: RIGHT - LEFT, height: BOTTOM - TOP + 16, class: "ground" }), drawn),
+    h(
+      "div",
+      { class: "frame" },
+      picture(HEIGHT, label, svg("rect", { x: 0, y: 0, width: WIDTH, height: HEIGHT, class: "ground" }), drawn),
+      h("div", { class: "axis-y" }, h("span", {}, perUnit(high)), h("span", {}, perUnit(low))),
+    ),
     h("div", { class: "axis-x" }, h("span", {}, "first part"), h("span", {}, `${amount(sold)} ${order.tokenIn}`)),
     h("ul", { class: "legend" }, lines.map((each, index) => h("li", {}, sample(styles[index]), poolName(each)))),
   );

@@ -8,32 +8,30 @@ import { badge, orderTitle, outward, problemText, rebadge } from "./bits.js";
 
 const STEPS = [
   ["pending", "Accepted"],
-  ["routing", "Quotes"],
-  ["building", "Route"],
-  ["submitted", "Sent"],
+  ["routing", "Quote"],
+  ["building", "Sign"],
+  ["submitted", "Send"],
   ["confirmed", "Landed"],
 ];
 const ENDS = { failed: "Failed", rejected: "Rejected", canceled: "Canceled", expired: "Expired" };
 
-// The steps of the newest attempt.
+// The steps of the newest attempt, each with the time that it took, the last one with that of the whole order.
 export function steps(order, history) {
-  const events = history.filter(({ attempt }) => !attempt || attempt === order.attempt || attempt <= 1);
-  const at = (status) => history.findLast((event) => event.status === status)?.at ?? (status === "pending" ? order.createdAt : null);
-  const passed = new Set(events.filter((event) => event.attempt === order.attempt).map(({ status }) => status)).add("pending");
-  const end = ENDS[order.status];
-  let former = order.createdAt;
+  const isOver = TERMINAL.has(order.status);
+  const moments = new Map([["pending", order.createdAt]]);
+  for (const { attempt, status, at } of history) if (attempt === order.attempt) moments.set(status, at);
+  const reached = STEPS.findLastIndex(([status]) => moments.has(status));
   return h(
     "ol",
     { class: "steps", "aria-label": `Steps, now ${order.status.replaceAll("_", " ")}` },
-    STEPS.map(([status, title]) => {
-      const isEnd = status === "confirmed";
-      const done = isEnd ? TERMINAL.has(order.status) : passed.has(status) || order.status === "confirmed";
-      const current = order.status === status && !isEnd;
-      const moment = isEnd && done ? order.updatedAt : done ? at(status) : null;
-      const took = moment && status !== "pending" ? between(former, moment) : "";
-      former = moment ?? former;
-      const style = current ? "current" : done ? (isEnd && end ? "bad" : "done") : "";
-      return h("li", { class: style }, h("span", {}, isEnd && end && done ? end : title), h("small", {}, took));
+    STEPS.map(([status, title], at) => {
+      const isEnd = at === STEPS.length - 1;
+      const failed = isEnd && ENDS[order.status];
+      const began = moments.get(status);
+      const left = at < reached ? STEPS.slice(at + 1).map(([next]) => moments.get(next)).find(Boolean) : isOver && order.updatedAt;
+      const took = isEnd ? isOver && `${between(order.createdAt, order.updatedAt)} in all` : at > 0 && began && left && between(began, left);
+      const style = isEnd ? (isOver ? (failed ? "bad" : "done") : "") : at === reached && !isOver ? "current" : began ? "done" : "";
+      return h("li", { class: style }, h("span", {}, failed || title), h("small", {}, took || ""));
     }),
   );
 }

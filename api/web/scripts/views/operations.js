@@ -53,7 +53,8 @@ export function mountOperations(main) {
       if (ended) return;
       fill(trouble);
       say(state, `${shown.account === null ? "All accounts" : `Account ${shown.account}`}, as of ${clock(shown.at)}`);
-      fill(content, tiles(shown), rates(shown), inFlight(shown), steps(shown), ends(shown), setbacks(shown), landings(shown), servers(shown));
+      const panels = [inFlight, steps, ends, setbacks, landings, servers, reconciliation].map((draw) => draw(shown));
+      fill(content, tiles(shown), rates(shown), h("div", { class: "panels" }, panels));
       halt.show(shown.halt);
     } catch (problem) {
       if (ended) return;
@@ -164,4 +165,14 @@ function landings(shown) {
 function servers(shown) {
   const rows = Object.entries(shown.checks).map(([name, { state, detail }]) => [name, h("span", { class: `badge ${state === "up" ? "confirmed" : "failed"}` }, state), detail ?? ""]);
   return panel("Servers", [table(["Server", "State", ""], rows, ""), h("p", { class: "quiet" }, `${shown.streams.toLocaleString()} ${shown.streams === 1 ? "stream follows" : "streams follow"} this API.`)]);
+}
+
+function reconciliation({ reconciliation: last, account, at }) {
+  if (account !== null) return null;
+  if (!last) return panel("Reconciliation", h("p", { class: "quiet" }, "Orders, log and chain have not been compared yet."));
+  const rows = last.findings.map((each) => [[words(each.kind), " ", h("a", { href: `#/orders/${each.orderId}` }, "order")], each.detail, `${between(each.firstSeen, at)} ago`]);
+  return panel("Reconciliation", [
+    h("p", { class: "quiet" }, `${between(last.finishedAt, at)} ago: ${last.orders.toLocaleString()} orders and ${last.swaps.toLocaleString()} swaps compared with the chain.`),
+    table(["Found", "What", "Since"], rows, "Everything agrees."),
+  ]);
 }

@@ -24,7 +24,7 @@ export function mountTrade(main) {
   const done = h("p", { class: "visually-hidden", role: "status" });
   const recent = h("section", { class: "placed", "aria-label": "Placed from this page" }, h("h2", {}, "Placed from this page"), cards);
   recent.hidden = placed.length === 0;
-  main.append(h("h1", { tabindex: "-1", class: "visually-hidden" }, "Trade"), desk, done, recent);
+  main.append(h("h1", { tabindex: "-1", class: "visually-hidden" }, "Trade"), desk, done);
   quotes.show(null);
 
   let unfollow = null;
@@ -99,7 +99,7 @@ export function mountTrade(main) {
   allTokens().then(
     (tokens) => {
       form = ticket(tokens, { changed: edited, submit });
-      fill(desk, form.element, quotes.element);
+      fill(desk, form.element, h("div", { class: "beside" }, quotes.element, recent));
       quote();
     },
     (problem) => fill(desk, problemBox(problem)),

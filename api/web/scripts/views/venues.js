@@ -1,7 +1,7 @@
 // Venues: the pools of a pair, and which of them pays most for which size.
 
 import { fill, h, say } from "../lib/dom.js";
-import { amount, clock, dayAndClock, signed, words } from "../lib/format.js";
+import { amount, clock, dayAndClock, words } from "../lib/format.js";
 import { depthPicture } from "../parts/depth.js";
 import { address, poolName, problemText } from "../parts/bits.js";
 import { get } from "../state/api.js";
@@ -111,6 +111,6 @@ function row(of) {
   const known = of.knownSince ? dayAndClock(of.knownSince) : "–";
   const head = [h("th", { scope: "row" }, poolName(of)), h("td", {}, address(of.pool))];
   if (of.reason) return h("tr", { class: "refused" }, head, h("td", { colspan: 4 }, `gives no quote: ${words(of.reason)}`), h("td", { class: "number" }, known));
-  const cells = [amount(of.price, 8), amount(of.depthIn, 6), amount(of.depthOut, 6), of.feeBps === null ? "–" : signed(of.feeBps).slice(of.feeBps === "0" ? 0 : 1), known];
+  const cells = [amount(of.price, 8), amount(of.depthIn, 6), amount(of.depthOut, 6), of.feeBps ?? "–", known];
   return h("tr", {}, head, cells.map((cell) => h("td", { class: "number" }, cell)));
 }
