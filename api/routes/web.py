@@ -50,7 +50,8 @@ async def page(request: Request) -> Response:
     tag = f'"{site.release}"'
     headers = {"Cache-Control": "no-cache", "ETag": tag}
     if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
+        # With its type: from that follows which policy it gets, and a browser takes the policy of this answer.
+        return Response(status_code=304, media_type=site.page.media_type, headers=headers)
     return _answer(request, site.page, headers)
 
 

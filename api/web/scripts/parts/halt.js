@@ -24,7 +24,7 @@ export function tradingSwitch() {
   }
 
   function draw() {
-    const state = JSON.stringify([shown, allowed]);
+    const state = `${shown === undefined ? "unknown" : JSON.stringify(shown)} ${allowed}`;
     if (state === drawn) return;
     drawn = state;
     element.hidden = shown === undefined || (shown === null && !allowed);

@@ -29,7 +29,7 @@ export function steps(order, history) {
       const failed = isEnd && ENDS[order.status];
       const began = moments.get(status);
       const left = at < reached ? STEPS.slice(at + 1).map(([next]) => moments.get(next)).find(Boolean) : isOver && order.updatedAt;
-      const took = isEnd ? isOver && `${between(order.createdAt, order.updatedAt)} in all` : at > 0 && began && left && between(began, left);
+      const took = isEnd ? isOver && `in ${between(order.createdAt, order.updatedAt)}` : at > 0 && began && left && between(began, left);
       const style = isEnd ? (isOver ? (failed ? "bad" : "done") : "") : at === reached && !isOver ? "current" : began ? "done" : "";
       return h("li", { class: style }, h("span", {}, failed || title), h("small", {}, took || ""));
     }),

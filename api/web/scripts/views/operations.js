@@ -164,7 +164,7 @@ function landings(shown) {
 
 function servers(shown) {
   const rows = Object.entries(shown.checks).map(([name, { state, detail }]) => [name, h("span", { class: `badge ${state === "up" ? "confirmed" : "failed"}` }, state), detail ?? ""]);
-  return panel("Servers", [table(["Server", "State", ""], rows, ""), h("p", { class: "quiet" }, `${shown.streams.toLocaleString()} ${shown.streams === 1 ? "stream follows" : "streams follow"} this API.`)]);
+  return panel("Servers", [table(["Server", "State", "Detail"], rows, ""), h("p", { class: "quiet" }, `${shown.streams.toLocaleString()} ${shown.streams === 1 ? "stream follows" : "streams follow"} this API.`)]);
 }
 
 function reconciliation({ reconciliation: last, account, at }) {

@@ -24,7 +24,7 @@ const COLUMNS = [
   ["Received", "number got"],
   ["Price", "number price"],
   ["Took", "number took"],
-  ["", "act"],
+  ["Cancel", "act"],
 ];
 
 // Kept while the page is open.
