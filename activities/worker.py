@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from solders.pubkey import Pubkey
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.balances import BalanceReader
@@ -47,7 +48,9 @@ from activities.survey import SurveyActivities
 from activities.swap import SwapActivities
 from activities.swap_builder import SwapBuilder
 from activities.valuation import Valuer
+from activities.watch import WatchActivities, start_watchers
 from db.database import Database
+from db.open_orders import OpenOrderReader
 from db.orders import OrderRepository
 from db.reconciliation import ReconciliationRepository
 from db.registry import PoolRepository, TokenRepository
@@ -60,6 +63,7 @@ from workflows.quote import QuoteWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
 from workflows.survey import SurveyWorkflow
+from workflows.watch import WatchWorkflow
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +122,7 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     persist, publish = PersistActivities(store, relay, desk.admit), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
+    watch = WatchActivities(OpenOrderReader(database), reader, settings.watch_interval_ms / 1_000)
     patience = Patience(
         timedelta(seconds=settings.reconcile_quiet_seconds), timedelta(seconds=settings.reconcile_stuck_seconds)
     )
@@ -141,6 +146,9 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
             swap.execute_swap,
             swap.settle_swap,
             publish.publish_status,
+            publish.record_cancel_request,
+            watch.ensure_watched,
+            watch.watch_pair,
             refresh.refresh_pools,
             reconcile.begin_reconciliation,
             reconcile.reconcile_orders,
@@ -195,7 +203,14 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
-            workflows=[OrderWorkflow, QuoteWorkflow, SurveyWorkflow, RefreshPoolsWorkflow, ReconcileWorkflow],
+            workflows=[
+                OrderWorkflow,
+                QuoteWorkflow,
+                SurveyWorkflow,
+                RefreshPoolsWorkflow,
+                ReconcileWorkflow,
+                WatchWorkflow,
+            ],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
             max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,
@@ -205,7 +220,24 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         )
         async with worker:
             log.info("working on task queue %s", names.TASK_QUEUE)
+            watching = asyncio.create_task(_restore_watchers(client, settings))
             await stop.wait()
+            watching.cancel()
+
+
+async def _restore_watchers(client: Client, settings: WorkerSettings) -> None:
+    """Give every pair with open orders its watcher, should a server that lost its state have lost it."""
+    database = Database(settings)
+    try:
+        while True:
+            try:
+                await start_watchers(client, OpenOrderReader(database))
+                return
+            except (ConnectionError, RPCError) as error:
+                log.warning("watchers are not looked after yet: %s", error)
+                await asyncio.sleep(_CONNECT_RETRY_SECONDS)
+    finally:
+        await database.close()
 
 
 async def _connect(stop: asyncio.Event) -> Client | None:

@@ -14,8 +14,9 @@ from api import problems
 from api.access import principal
 from api.guard import LOOPBACK_HOSTS, Guard
 from api.operations_schemas import HaltRequest
-from api.routes import health, markets, operations, orders, pools, streams, trading, web
-from api.schemas import OrderRequest, Problem, QuoteRequestBody
+from api.requests import AmendRequest, CancelAllRequest, OrderRequest, QuoteRequestBody
+from api.routes import changes, health, markets, operations, orders, pools, streams, trading, web
+from api.schemas import Problem
 from api.services import Services
 from api.settings import ApiAuth, ApiSettings
 
@@ -51,7 +52,15 @@ def create_app(settings: ApiSettings, open_services: Callable[[], AbstractAsyncC
         responses=_PROBLEM,
     )
     app.state.cluster = settings.cluster
-    for router in (orders.router, streams.router, markets.router, pools.router, operations.router, trading.router):
+    for router in (
+        orders.router,
+        changes.router,
+        streams.router,
+        markets.router,
+        pools.router,
+        operations.router,
+        trading.router,
+    ):
         app.include_router(router, dependencies=[Depends(principal)])
     app.include_router(health.router)
     app.include_router(web.router)
@@ -80,7 +89,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         models = described.setdefault("components", {}).setdefault("schemas", {})
-        for model in (OrderRequest, QuoteRequestBody, HaltRequest, Problem):
+        for model in (OrderRequest, AmendRequest, CancelAllRequest, QuoteRequestBody, HaltRequest, Problem):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             models.update(schema.pop("$defs", {}))
             models[model.__name__] = schema

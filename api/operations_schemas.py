@@ -4,7 +4,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.schemas import Check, Incoming, Wire
+from api.requests import Incoming
+from api.schemas import Check, Wire
 from workflows.domain.lifecycle import Status
 
 

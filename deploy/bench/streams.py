@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -20,14 +21,17 @@ import httpx
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from websockets.asyncio.client import connect
-from websockets.exceptions import WebSocketException
 
+from deploy.bench.light_client import LightClient
 from deploy.bench.orders import Addresses
 from deploy.local.state import StackState
 from workflows.messages import RelayedEvent
 from workflows.names import EVENTS_CHANNEL
 
 _ORDER = {"tokenIn": "SOL", "tokenOut": "USDC", "amount": "0.01", "slippageBps": 100}
+
+# The numbers of an event, at the beginning and the end of its text.
+_NUMBERS = re.compile(rb'^.{0,80}?"seq":(\d+),.*"accountSeq":(\d+),"orderId":"([^"]+)"\}$', re.DOTALL)
 
 # Handshakes at a time; a machine that opens thousands at once measures its own queue.
 _OPENING = 100
@@ -163,32 +167,34 @@ class _Bench:
         return f"ws{self._addresses.api.removeprefix('http')}/api/stream"
 
     async def _follow(self, follower: Follower, gate: asyncio.Semaphore) -> None:
+        def take(text: bytes, at: float) -> None:
+            self._take(follower, text, at)
+
         while True:
-            try:
+            with contextlib.suppress(OSError):
                 async with gate:
-                    stream = await connect(self._address(), compression=None, open_timeout=60).__aenter__()
+                    client = await LightClient.open(self._address(), take)
+                follower.connections += 1
+                request = {"op": "subscribe", "channel": "orders", "id": "all", "after": follower.position}
+                client.send(json.dumps(request))
+                self._progress.set()
                 try:
-                    request = {"op": "subscribe", "channel": "orders", "id": "all", "after": follower.position}
-                    await stream.send(json.dumps(request))
-                    async for text in stream:
-                        self._take(follower, json.loads(text))
+                    await client.closed.wait()
                 finally:
-                    await stream.close()
-            except (WebSocketException, OSError):
-                pass
+                    client.end()
             await asyncio.sleep(_RECONNECT_SECONDS)
 
-    def _take(self, follower: Follower, message: dict[str, Any]) -> None:
-        self._progress.set()
-        if message["type"] == "subscribed":
-            follower.connections += 1
-        if message["type"] != "event":
+    def _take(self, follower: Follower, text: bytes, at: float) -> None:
+        found = _NUMBERS.search(text)
+        if found is None:
             return
-        follower.told.append(message["accountSeq"])
-        follower.position = message["accountSeq"]
-        relayed = self._relayed.get((message["orderId"], message["seq"]))
+        seq, account_seq, order_id = int(found[1]), int(found[2]), found[3].decode()
+        follower.told.append(account_seq)
+        follower.position = account_seq
+        relayed = self._relayed.get((order_id, seq))
         if relayed is not None:
-            follower.delays.append(time.perf_counter() - relayed)
+            follower.delays.append(at - relayed)
+        self._progress.set()
 
     async def _listen(self) -> None:
         while True:

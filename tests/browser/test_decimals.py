@@ -79,7 +79,7 @@ async def test_amounts_read_as_people_write_them(visit: Visit) -> None:
         ("150.0961020", 7, "150.0961"),
         ("0.0000240999", 3, "0.000024"),
         ("1234567.89", 3, "1,234,567"),
-        (None, None, "–"),
+        (None, None, "\u2013"),
     ]
     shown = await asked(
         visit.page, "return f.amount(a, b ?? undefined);", [(text, digits) for text, digits, _ in cases]

@@ -83,6 +83,23 @@ async def test_a_double_click_is_one_order(visit: Visit) -> None:
     assert [order["amount"] for order in orders].count("0.017") == 1
 
 
+async def test_a_waiting_order_is_canceled(visit: Visit) -> None:
+    await fill_ticket(visit, "0.6")
+    page = visit.page
+    await page.get_by_text("Limit", exact=True).click()
+    await page.get_by_label("Limit price").fill("9000")
+    await expect(page.locator("#type-hint")).to_contain_text("pays 9000 USDC per SOL or more")
+    await page.get_by_role("button", name="Place order").click()
+    card = page.get_by_role("article", name="Order: Sell 0.6 SOL").first
+    await expect(card.locator(".badge")).to_have_text("Waiting")
+    await page.get_by_role("navigation").get_by_role("link", name="Orders").click()
+    row = page.get_by_role("row").filter(has_text="Sell 0.6 SOL").first
+    await expect(row).to_contain_text("Limit 9000 USDC/SOL")
+    await row.get_by_role("button", name="Cancel: Sell 0.6 SOL for USDC").click()
+    await expect(row.locator(".badge")).to_have_text("Canceled")
+    await expect(row.get_by_role("button")).to_have_count(0)
+
+
 async def test_an_order_that_cannot_be_paid_says_so_in_words(visit: Visit) -> None:
     await fill_ticket(visit, "0.4", wallet="poor")
     await visit.page.get_by_role("button", name="Place order").click()

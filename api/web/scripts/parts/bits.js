@@ -87,10 +87,7 @@ export const TYPES = {
 };
 
 export function typeOf(order) {
-  const unit = `${order.tokenOut}/${order.tokenIn}`;
-  const prices = [
-    order.stopPrice ? `at ${order.stopPrice}` : null,
-    order.limitPrice ? `limit ${order.limitPrice}` : null,
-  ].filter(Boolean);
-  return `${TYPES[order.type] ?? words(order.type)}${prices.length ? ` ${prices.join(", ")} ${unit}` : ""}`;
+  const name = TYPES[order.type] ?? words(order.type);
+  const prices = [order.stopPrice, order.limitPrice].filter(Boolean);
+  return prices.length ? `${name} ${prices.join(", ")} ${order.tokenOut}/${order.tokenIn}` : name;
 }

@@ -8,6 +8,7 @@ import { badge, orderTitle, outward, problemText, rebadge } from "./bits.js";
 
 const STEPS = [
   ["pending", "Accepted"],
+  ["open", "Wait"],
   ["routing", "Quote"],
   ["building", "Sign"],
   ["submitted", "Send"],
@@ -20,20 +21,28 @@ export function steps(order, history) {
   const isOver = TERMINAL.has(order.status);
   const moments = new Map([["pending", order.createdAt]]);
   for (const { attempt, status, at } of history) if (attempt === order.attempt) moments.set(status, at);
-  const reached = STEPS.findLastIndex(([status]) => moments.has(status));
+  // Market orders wait for nothing.
+  const shown = STEPS.filter(([status]) => status !== "open" || order.type !== "market");
+  const last = shown.length - 1;
+  const now = shown.findIndex(([status]) => status === (order.status === "pending_cancel" ? "submitted" : order.status));
   return h(
     "ol",
-    { class: "steps", "aria-label": `Steps, now ${order.status.replaceAll("_", " ")}` },
-    STEPS.map(([status, title], at) => {
-      const isEnd = at === STEPS.length - 1;
-      const failed = isEnd && ENDS[order.status];
-      const began = moments.get(status);
-      const left = at < reached ? STEPS.slice(at + 1).map(([next]) => moments.get(next)).find(Boolean) : isOver && order.updatedAt;
-      const took = isEnd ? isOver && `in ${between(order.createdAt, order.updatedAt)}` : at > 0 && began && left && between(began, left);
-      const style = isEnd ? (isOver ? (failed ? "bad" : "done") : "") : at === reached && !isOver ? "current" : began ? "done" : "";
-      return h("li", { class: style }, h("span", {}, failed || title), h("small", {}, took || ""));
+    { class: "steps", "aria-label": `Steps, now ${words(order.status)}` },
+    shown.map(([status, title], at) => {
+      const failed = at === last && ENDS[order.status];
+      const style = at === last ? (isOver ? (failed ? "bad" : "done") : "") : at === now ? "current" : moments.has(status) && (isOver || at < now) ? "done" : "";
+      return h("li", { class: style }, h("span", {}, failed || title), h("small", {}, took(order, moments, shown, at)));
     }),
   );
+}
+
+// The time of a step, from its moment to that of the next one; for the last one, that of the whole order.
+function took(order, moments, shown, at) {
+  const isOver = TERMINAL.has(order.status);
+  if (at === shown.length - 1) return isOver ? `in ${between(order.createdAt, order.updatedAt)}` : "";
+  const began = moments.get(shown[at][0]);
+  const left = shown.slice(at + 1).map(([next]) => moments.get(next)).find((moment) => moment >= began) ?? (isOver ? order.updatedAt : null);
+  return at > 0 && began && left ? between(began, left) : "";
 }
 
 // How an order ended, or why it goes on as it does: one sentence.

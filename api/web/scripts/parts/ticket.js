@@ -13,6 +13,7 @@ const HINTS = {
   stop_limit: ({ stopPrice, limitPrice }) => `Once the price falls to ${stopPrice || "…"}, trades for ${limitPrice || "…"} or more.`,
   take_profit: ({ stopPrice }) => `Trades at the market once the price rises to ${stopPrice || "…"}.`,
 };
+const FORCES = { gtc: "Until it is canceled", day: "Today (UTC)", ioc: "At once or not at all" };
 const PRICED = { limit: ["limitPrice"], stop: ["stopPrice"], stop_limit: ["stopPrice", "limitPrice"], take_profit: ["stopPrice"] };
 
 // Kept while the page is open, whatever view is shown.
@@ -25,6 +26,7 @@ const draft = {
   limitPrice: "",
   stopPrice: "",
   wallet: "default",
+  timeInForce: "gtc",
 };
 
 // What the API is asked to quote, null while the ticket is not complete.
@@ -36,7 +38,7 @@ export function quoteRequest() {
 
 function orderRequest() {
   const order = { ...quoteRequest(), wallet: draft.wallet.trim() };
-  if (draft.type !== "market") order.type = draft.type;
+  if (draft.type !== "market") Object.assign(order, { type: draft.type, timeInForce: draft.timeInForce });
   for (const name of PRICED[draft.type] ?? []) order[name] = draft[name].trim();
   return order;
 }
@@ -77,6 +79,7 @@ export function ticket(tokens, { changed, submit }) {
     drawPrices();
     changed();
   });
+  const force = forceField();
   const slippage = slippageChoice(() => changed());
   const wallet = h("input", { id: "wallet", value: draft.wallet, autocomplete: "off", spellcheck: "false" });
   wallet.oninput = () => edit("wallet", wallet.value);
@@ -141,7 +144,7 @@ export function ticket(tokens, { changed, submit }) {
   }
 
   function drawPrices() {
-    fill(prices, (PRICED[draft.type] ?? []).map((name) => priceField(name)));
+    fill(prices, (PRICED[draft.type] ?? []).map((name) => priceField(name)), draft.type === "market" ? null : force);
     drawHint();
   }
 
@@ -206,6 +209,15 @@ function choices(legend, name, options, chosen, pick) {
     }),
   );
   return [box, box.querySelectorAll("input")];
+}
+
+function forceField() {
+  const select = h("select", { id: "timeInForce" }, Object.entries(FORCES).map(([value, title]) => h("option", { value }, title)));
+  select.value = draft.timeInForce;
+  select.onchange = () => {
+    draft.timeInForce = select.value;
+  };
+  return h("div", {}, h("label", { for: "timeInForce" }, "Good"), select);
 }
 
 function slippageChoice(changed) {
