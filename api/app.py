@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
-from api.access import principal
+from api.access import administrator, principal
 from api.guard import LOOPBACK_HOSTS, Guard
 from api.operations_schemas import HaltRequest
 from api.requests import AmendRequest, CancelAllRequest, OrderRequest, QuoteRequestBody
@@ -59,9 +59,9 @@ def create_app(settings: ApiSettings, open_services: Callable[[], AbstractAsyncC
         markets.router,
         pools.router,
         operations.router,
-        trading.router,
     ):
         app.include_router(router, dependencies=[Depends(principal)])
+    app.include_router(trading.router, dependencies=[Depends(administrator)])
     app.include_router(health.router)
     app.include_router(web.router)
     problems.install(app)
