@@ -102,7 +102,7 @@ function facts(order, events, attempts) {
     ["Against the quote", filled && quoted ? `${difference(order.filledOut, quoted)} bps` : null],
     ["Reason", order.reason ? words(order.reason) : null],
     ["Type", typeOf(order)],
-    ["Good", order.timeInForce ? order.timeInForce.toUpperCase() : null],
+    ["Time in force", order.timeInForce ? order.timeInForce.toUpperCase() : null],
     ["Slippage", `${order.slippageBps} bps at most`],
     ["Attempts", `${order.attempt} of ${order.maxAttempts}`],
     ["Took", TERMINAL.has(order.status) ? between(order.createdAt, order.updatedAt) : `${duration(Date.now() - new Date(order.createdAt))} so far`],
