@@ -94,7 +94,7 @@ async def test_a_waiting_order_is_canceled(visit: Visit) -> None:
     await expect(card.locator(".badge")).to_have_text("Waiting")
     await page.get_by_role("navigation").get_by_role("link", name="Orders").click()
     row = page.get_by_role("row").filter(has_text="Sell 0.6 SOL").first
-    await expect(row).to_contain_text("Limit 9000 USDC/SOL")
+    await expect(row).to_contain_text("Limit 9,000 USDC/SOL")
     await row.get_by_role("button", name="Cancel: Sell 0.6 SOL for USDC").click()
     await expect(row.locator(".badge")).to_have_text("Canceled")
     await expect(row.get_by_role("button")).to_have_count(0)
@@ -105,7 +105,7 @@ async def test_an_order_that_cannot_be_paid_says_so_in_words(visit: Visit) -> No
     await visit.page.get_by_role("button", name="Place order").click()
     card = visit.page.get_by_role("article", name="Order: Sell 0.4 SOL").first
     await expect(card.locator(".badge")).to_have_text(re.compile("Failed|Rejected"))
-    await expect(card.locator(".story")).to_contain_text("Nothing was traded because of insufficient funds")
+    await expect(card.locator(".story")).to_contain_text("Nothing was traded (insufficient funds)")
 
 
 async def test_a_refused_order_shows_the_problem_and_the_advice(visit: Visit) -> None:

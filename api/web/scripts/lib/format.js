@@ -89,10 +89,10 @@ export function words(code) {
   return code ? code.replaceAll("_", " ") : "";
 }
 
-// A sentence of the engine with the names that people use, and amounts with their thousands apart.
+// A sentence of the engine with the names that people use, and amounts (not codes in brackets) with thousands apart.
 export function sentence(why) {
   return why
     .replace(/\b(raydium|meteora)\b/g, (name) => VENUES[name])
     .replace(/\b(amm_v4|cpmm|clmm|dlmm|damm_v1|damm_v2)\b/g, (name) => KINDS[name])
-    .replace(/(?<![\w.])\d{4,}(\.\d+)?\b/g, (number) => amount(number));
+    .replace(/(?<![\w.(])\d{4,}(\.\d+)?\b/g, (number) => amount(number));
 }

@@ -1,7 +1,7 @@
 // Every swap that was signed for an order: at most one of them can have landed.
 
 import { h } from "../lib/dom.js";
-import { amount, between, clock, difference, words } from "../lib/format.js";
+import { amount, between, clock, difference, sentence, words } from "../lib/format.js";
 import { copyable, outward, poolName } from "./bits.js";
 
 const OUTCOMES = { landed: "Landed", reverted: "Reverted", expired: "Never landed" };
@@ -26,7 +26,7 @@ function card(order, attempt) {
     ["Landed in slot", attempt.slot ? amount(`${attempt.slot}`) : null],
     ["Blocks to expiry", attempt.blocksToExpiry === undefined ? null : `${attempt.blocksToExpiry}`],
     ["Could land until block", amount(`${attempt.lastValidBlockHeight}`)],
-    ["Reason", attempt.reason ? `${words(attempt.reason)}${attempt.detail ? `: ${attempt.detail}` : ""}` : null],
+    ["Reason", attempt.reason ? `${words(attempt.reason)}${attempt.detail ? `: ${sentence(attempt.detail)}` : ""}` : null],
     ["Network fee", attempt.feeLamports ? `${amount(attempt.feeLamports)} lamports` : null],
     ["From", copyable(attempt.walletAddress)],
   ];

@@ -1,7 +1,7 @@
 // Small pieces that several views show.
 
 import { h } from "../lib/dom.js";
-import { kind, short, venue, words } from "../lib/format.js";
+import { amount, kind, short, venue, words } from "../lib/format.js";
 
 const STATUS = {
   pending: "Accepted",
@@ -74,8 +74,8 @@ export function outward(href, text) {
 // What an order is, in words.
 export function orderTitle(order) {
   return order.amountOut
-    ? [`Buy ${order.amountOut} ${order.tokenOut}`, `with ${order.tokenIn}`]
-    : [`Sell ${order.amount} ${order.tokenIn}`, `for ${order.tokenOut}`];
+    ? [`Buy ${amount(order.amountOut)} ${order.tokenOut}`, `with ${order.tokenIn}`]
+    : [`Sell ${amount(order.amount)} ${order.tokenIn}`, `for ${order.tokenOut}`];
 }
 
 export const TYPES = {
@@ -88,6 +88,6 @@ export const TYPES = {
 
 export function typeOf(order) {
   const name = TYPES[order.type] ?? words(order.type);
-  const prices = [order.stopPrice, order.limitPrice].filter(Boolean);
+  const prices = [order.stopPrice, order.limitPrice].filter(Boolean).map((price) => amount(price));
   return prices.length ? `${name} ${prices.join(", ")} ${order.tokenOut}/${order.tokenIn}` : name;
 }

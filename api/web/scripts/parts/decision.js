@@ -8,17 +8,16 @@ import { momentPicture } from "./moment.js";
 
 export function decisionOf(order, event) {
   const { decision } = event.data;
-  const units = { in: decimalsOf(order.amount, order.amountBaseUnits), out: null };
-  const legs = decision.route.legs;
+  const { legs } = decision.route;
+  const exactOut = Boolean(order.amountOut);
+  const sum = (name) => legs.reduce((total, leg) => total + BigInt(leg[name]), 0n);
+  const units = { in: placesOf(order.amount, BigInt(order.amountBaseUnits)), out: placesOf(event.data.quotedOut, sum("amountOut")) };
+  // What the pools are told apart by: what they pay, or for an exact output what they take.
+  const by = exactOut ? { name: "amountIn", places: units.in } : { name: "amountOut", places: units.out };
+  const best = { digits: sum(by.name), places: 0 };
   const split = legs.length > 1;
-  const total = legs.reduce((sum, leg) => sum + BigInt(leg.amountOut), 0n);
-  units.out = placesOf(event.data.quotedOut, total);
-  const best = { digits: total, places: 0 };
-  const single = split ? [] : legs;
-  const rows = [
-    ...(split ? legs.map((leg) => ({ ...leg, part: true })) : []),
-    ...[...single, ...decision.others].map((quote) => ({ ...quote, won: single.includes(quote) })),
-  ];
+  const rows = [...legs.map((leg) => ({ ...leg, part: split, won: true })), ...decision.others];
+  const titles = ["Pool", "Address", exactOut ? `Takes, ${order.tokenIn}` : `Pays, ${order.tokenOut}`, "Against the route", "Impact", "Slot"];
   return h(
     "div",
     { class: "decision card" },
@@ -30,22 +29,23 @@ export function decisionOf(order, event) {
       h(
         "table",
         { class: "plain" },
-        h("thead", {}, h("tr", {}, ["Pool", "Address", `Pays, ${order.tokenOut}`, "Against the route", "Impact", "Slot"].map((title, at) => h("th", { scope: "col", class: at > 1 ? "number" : null }, title)))),
-        h("tbody", {}, rows.map((quote) => row(order, quote, best, units)), decision.refusals.map((each) => refused(each))),
+        h("thead", {}, h("tr", {}, titles.map((title, at) => h("th", { scope: "col", class: at > 1 ? "number" : null }, title)))),
+        h("tbody", {}, rows.map((quote) => row(order, quote, { best, by, units })), decision.refusals.map((each) => refused(each))),
       ),
     ),
   );
 }
 
-function row(order, quote, best, units) {
-  const behind = bps({ digits: BigInt(quote.amountOut), places: 0 }, best);
-  const against = quote.part ? `${amount(text({ digits: BigInt(quote.amountIn), places: units.in }))} ${order.tokenIn}` : quote.won ? "chosen" : `${signed(fixed(behind, 2))} bps`;
+function row(order, quote, { best, by, units }) {
+  const value = BigInt(quote[by.name]);
+  const part = `its part: ${amount(text({ digits: BigInt(quote.amountIn), places: units.in }))} ${order.tokenIn}`;
+  const against = quote.part ? part : quote.won ? "chosen" : `${signed(fixed(bps({ digits: value, places: 0 }, best), 2))} bps`;
   return h(
     "tr",
-    { class: quote.won || quote.part ? "won" : null },
+    { class: quote.won ? "won" : null },
     h("th", { scope: "row" }, poolName(quote)),
     h("td", {}, address(quote.pool)),
-    h("td", { class: "number" }, amount(text({ digits: BigInt(quote.amountOut), places: units.out }))),
+    h("td", { class: "number" }, amount(text({ digits: value, places: by.places }))),
     h("td", { class: "number" }, against),
     h("td", { class: "number" }, `${quote.priceImpactBps} bps`),
     h("td", { class: "number" }, amount(`${quote.slot}`)),
@@ -56,11 +56,7 @@ function refused(of) {
   return h("tr", { class: "refused" }, h("th", { scope: "row" }, poolName(of)), h("td", {}, address(of.pool)), h("td", { colspan: 4 }, `gives no quote: ${words(of.reason)}`));
 }
 
-// How many decimals a token has, from an amount that is known both ways. Zeros at the end are not written.
-function decimalsOf(shown, units) {
-  return placesOf(shown, BigInt(units));
-}
-
+// How many decimals a token has, from an amount that is known both ways: zeros at its end are not written.
 function placesOf(shown, units) {
   const { digits, places } = parse(shown);
   let scale = places;

@@ -53,17 +53,26 @@ export function story(order, history) {
     const quoted = history.at(-1)?.data?.quotedOut;
     const against = quoted && order.filledOut ? ` (${difference(order.filledOut, quoted)} bps against the quote)` : "";
     const won = decision ? `${venue(decision.venue)} ${kind(decision.data.kind)} won: ` : `${venue(order.venue)}: `;
-    return `${won}sold ${sale}, ${rate(order.filledOut, order.filledIn)} ${order.tokenOut} per ${order.tokenIn}${against}.`;
+    const price = `${rate(order.filledOut, order.filledIn)} ${order.tokenOut} per ${order.tokenIn}`;
+    return `${won}sold ${sale}, ${price}${against}.${before(order, history)}`;
   }
   if (TERMINAL.has(order.status)) {
     const detail = history.at(-1)?.data?.detail;
-    const why = order.reason ? ` because of ${words(order.reason)}` : "";
-    return `Nothing was traded${why}${detail ? `: ${detail}` : ""}.`;
+    const why = order.reason ? ` (${words(order.reason)})` : "";
+    return `Nothing was traded${why}${detail ? `: ${sentence(detail)}` : ""}.${before(order, history)}`;
   }
   if (order.status === "open") return "Waits for its price.";
   if (decision && decision.attempt === order.attempt) return sentence(decision.data.why ?? "");
   if (order.reason) return `Tried again after ${words(order.reason)}.`;
   return "Every pool of the pair is being quoted.";
+}
+
+// What became of the attempts before the newest one.
+function before(order, history) {
+  const reasons = [...new Set(history.filter(({ status, reason }) => reason && !TERMINAL.has(status)).map(({ reason }) => words(reason)))];
+  if (order.attempt < 2 || !reasons.length) return "";
+  const count = order.attempt - 1;
+  return ` That was attempt ${order.attempt}; ${count === 1 ? "the one" : `the ${count}`} before traded nothing: ${reasons.join(", ")}.`;
 }
 
 // `told` gets the problem, or null when there is none any more.

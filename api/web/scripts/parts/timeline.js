@@ -13,25 +13,25 @@ export function timeline(order, events) {
       events.map((event, at) =>
         h(
           "li",
-          { class: event.status },
+          { class: `${event.status}${event.reason ? " setback" : ""}` },
           h("time", { datetime: event.at }, clock(event.at)),
           h("span", { class: "since" }, at ? `+${between(events[at - 1].at, event.at)}` : ""),
-          h("div", {}, h("strong", {}, heading(event, events[at - 1])), h("p", {}, told(order, event))),
+          h("div", {}, h("strong", {}, heading(event)), h("p", {}, told(order, event))),
         ),
       ),
     ),
   ];
 }
 
-function heading(event, former) {
-  if (event.status === "routing") return former && former.status !== "pending" && former.status !== "open" ? `Attempt ${event.attempt}` : "Quoting both venues";
+function heading(event) {
+  if (event.status === "routing") return event.reason ? `Nothing traded; attempt ${event.attempt} begins` : "Quoting both venues";
   if (event.status === "building") return `Route: ${venue(event.venue)} ${kind(event.data.kind)}`;
   return { pending: "Accepted", submitted: "Signed and sent", confirmed: "Landed", open: "Waiting" }[event.status] ?? statusWord(event.status);
 }
 
 function told(order, event) {
   const { data } = event;
-  if (event.reason) return `${words(event.reason)}${data.detail ? `: ${data.detail}` : ""}`;
+  if (event.reason) return `${words(event.reason)}${data.detail ? `: ${sentence(data.detail)}` : ""}`;
   if (event.status === "pending") return "Durable: whatever fails from here on, it comes to an end.";
   if (event.status === "open") return "It rests until its price is there.";
   if (event.status === "routing") return "Every pool of the pair is read at one slot.";

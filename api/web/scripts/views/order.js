@@ -122,7 +122,7 @@ function decisions(order, events) {
   return [
     h("h2", {}, "Why this route"),
     decisionOf(order, newest),
-    former.map((event) => h("details", {}, h("summary", {}, `Attempt ${event.attempt} had chosen otherwise or the same: see its quotes`), decisionOf(order, event))),
+    former.map((event) => h("details", {}, h("summary", {}, `The quotes of attempt ${event.attempt}`), decisionOf(order, event))),
   ];
 }
 

@@ -121,6 +121,7 @@ function drawRow(order, cells, row, told) {
   rebadge(status.firstChild, order.status);
   status.title = order.reason ? words(order.reason) : "";
   say(where, order.reason && TERMINAL.has(order.status) ? words(order.reason) : order.venue ? venue(order.venue) : "");
+  where.classList.toggle("reason", !order.filledOut);
   say(got, order.filledOut ? `${amount(order.filledOut)} ${order.tokenOut}` : "");
   say(price, order.filledOut ? rate(order.filledOut, order.filledIn) : "");
   say(took, TERMINAL.has(order.status) ? between(order.createdAt, order.updatedAt) : "");
