@@ -92,10 +92,8 @@ async def test_amounts_read_as_people_write_them(visit: Visit) -> None:
 
 async def test_a_sentence_groups_amounts_and_leaves_fractions_and_addresses_alone(visit: Visit) -> None:
     await visit.go("trade")
-    why = (
-        "raydium clmm pays 1500914.170012 USDC for 10000 SOL, 0.00012345 bps more than meteora damm_v2 9xVZ12345 (6022)"
-    )
+    why = "raydium clmm pays 1500914.170012 USDC for 10000 SOL, 0.00012345 bps over meteora damm_v2 9xVZ1234 (6022)"
     (shown,) = await asked(visit.page, "return f.sentence(a);", [(why, None)])
     assert shown == (
-        "Raydium CLMM pays 1,500,914.170012 USDC for 10,000 SOL, 0.00012345 bps more than Meteora DAMM v2 9xVZ12345 (6022)"
+        "Raydium CLMM pays 1,500,914.170012 USDC for 10,000 SOL, 0.00012345 bps over Meteora DAMM v2 9xVZ1234 (6022)"
     )
