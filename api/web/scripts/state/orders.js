@@ -14,6 +14,9 @@ const MOST_HISTORIES = 200;
 // New orders appear in bursts: they are read together.
 const GATHER_MS = 150;
 
+// What the newest page did not have is read one by one, so many at a time.
+const MOST_SINGLE = 20;
+
 // A subscription that was refused, as without a database, is asked for again.
 const RESUME_MS = 2_000;
 
@@ -27,6 +30,8 @@ let position = null;
 let loading = null;
 let gathering = null;
 const histories = new Map();
+// Orders of which there was an event and that have not been read yet.
+const unknown = new Set();
 const listeners = new Set();
 let problem = null;
 
@@ -82,6 +87,7 @@ function meet(welcome) {
     byId.clear();
     newestFirst = [];
     histories.clear();
+    unknown.clear();
     position = null;
     changed();
   }
@@ -100,7 +106,10 @@ function take(event) {
   remember(event);
   const order = byId.get(event.orderId);
   if (order) apply(order, event);
-  else gather();
+  else {
+    unknown.add(event.orderId);
+    gather();
+  }
   changed();
 }
 
@@ -134,8 +143,13 @@ function remember(event) {
 
 function gather() {
   gathering ??= setTimeout(async () => {
-    gathering = null;
     await load(null);
+    gathering = null;
+    // The page that was just read may have been an older one, or a burst was longer than a page.
+    const missing = [...unknown].slice(0, MOST_SINGLE);
+    for (const id of missing) unknown.delete(id);
+    for (const id of missing) await get(`/api/orders/${id}`).then(put, () => {});
+    if (unknown.size) gather();
   }, GATHER_MS);
 }
 
@@ -168,6 +182,7 @@ function put(order) {
   if (known && known.lastSeq > order.lastSeq) return known;
   if (known) Object.assign(known, order);
   else {
+    unknown.delete(order.orderId);
     byId.set(order.orderId, order);
     newestFirst.push(order);
     sorted = false;
