@@ -26,7 +26,10 @@ from api.tokens import TokenCatalog
 from db.account_log import AccountLog
 from db.database import Database
 from db.keys import ApiKeyRepository
-from db.registry import TokenRepository
+from db.operations import OperationsReader
+from db.reconciliation import ReconciliationRepository
+from db.registry import PoolRepository, TokenRepository
+from db.risk import HaltRepository
 from db.views import OrderReader
 from workflows.domain.access import Scope
 
@@ -46,6 +49,10 @@ class Services:
     readiness: ReadinessChecks
     web_ui: WebUi
     gatekeeper: Gatekeeper
+    pools: PoolRepository
+    operations: OperationsReader
+    halts: HaltRepository
+    reconciliations: ReconciliationRepository
 
 
 @contextlib.asynccontextmanager
@@ -74,6 +81,10 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 readiness=ReadinessChecks(engine, database, hub),
                 web_ui=web_ui,
                 gatekeeper=_gatekeeper(settings, database, redis),
+                pools=PoolRepository(database),
+                operations=OperationsReader(database),
+                halts=HaltRepository(database),
+                reconciliations=ReconciliationRepository(database),
             )
     finally:
         await redis.aclose()
