@@ -1,0 +1,60 @@
+"""What is counted from PostgreSQL at each scrape: exact, whatever crashed, and the same from every API process."""
+
+from collections.abc import Iterable
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+
+from db.database import Database
+from db.settings import DatabaseSettings
+from db.vitals import Vitals, VitalsReader
+
+
+class VitalsSource:
+    """Reads the vitals on a connection of its own, so that busy requests do not keep monitoring waiting."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._database = Database(settings.model_copy(update={"database_pool_size": 1}))
+        self._reader = VitalsReader(self._database)
+
+    async def sample(self) -> Iterable[Metric]:
+        """The vitals as metrics; only that they are missing while PostgreSQL does not answer."""
+        try:
+            vitals = await self._reader.read()
+        except ConnectionError:
+            return (_up(0),)
+        return (_up(1), *_metrics(vitals))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._database.close()
+
+
+def _up(value: int) -> Metric:
+    return GaugeMetricFamily(
+        "order_engine_vitals_up", "1 while PostgreSQL says how the orders stand; the others are missing at 0.", value
+    )
+
+
+def _metrics(vitals: Vitals) -> Iterable[Metric]:
+    orders = GaugeMetricFamily(
+        "order_engine_orders_in_flight", "Orders that have not ended.", labels=("status", "type")
+    )
+    quiet = GaugeMetricFamily(
+        "order_engine_orders_quiet_seconds",
+        "Time since the quietest order of a status last moved.",
+        labels=("status", "type"),
+    )
+    for each in vitals.in_flight:
+        orders.add_metric((each.status, each.type), each.orders)
+        quiet.add_metric((each.status, each.type), each.quiet_seconds)
+    yield orders
+    yield quiet
+    yield GaugeMetricFamily(
+        "order_engine_unknown_outcomes", "Signed swaps whose outcome is not proven yet.", vitals.unknown_outcomes
+    )
+    yield GaugeMetricFamily(
+        "order_engine_unknown_outcome_oldest_seconds",
+        "Age of the oldest swap whose outcome is not proven yet; 0 without one.",
+        vitals.oldest_unknown_seconds,
+    )
