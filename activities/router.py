@@ -41,11 +41,12 @@ class Router:
         The quotes are taken again behind the swaps decided on since they were made, and later quotes stand behind
         this one: orders that were quoted side by side do not all decide for the same price.
         """
+        self._builder.expect(terms)
         request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in)
         venues = tuple([await self._again(venue, request) for venue in venues])
         single = choose(venues, terms.token_in, terms.token_out)
         try:
-            decision = await self._split(terms, request, single)
+            decision = await self._split(terms, attempt, request, single)
             parts = [
                 await self._quoter.one(Pubkey.from_string(leg.pool), _part(request, leg)) for leg in decision.route.legs
             ]
@@ -62,7 +63,7 @@ class Router:
         again = await self._quoter.venue(venue.venue, request)
         return venue if again.reason is not None else again
 
-    async def _split(self, terms: OrderTerms, request: QuoteRequest, single: Decision) -> Decision:
+    async def _split(self, terms: OrderTerms, attempt: int, request: QuoteRequest, single: Decision) -> Decision:
         best = single.route.legs[0]
         # All that two pools can gain over one is the impact that the one has on its price.
         if not self._policy.enabled or best.price_impact_bps < self._policy.least_gain_bps:
@@ -71,16 +72,16 @@ class Router:
         if parts is None or not await self._builder.fits(terms, parts):
             return single
         legs = tuple(part.report() for part in parts)
-        cost = self._extra_cost(terms, best, parts)
+        cost = await self._extra_cost(terms, attempt, best, parts)
         return prefer_split(single, legs, cost, self._policy.least_gain_bps, (terms.token_in, terms.token_out))
 
-    def _extra_cost(self, terms: OrderTerms, best: PoolQuote, parts: tuple[QuotedPool, ...]) -> int:
+    async def _extra_cost(self, terms: OrderTerms, attempt: int, best: PoolQuote, parts: tuple[QuotedPool, ...]) -> int:
         """Priority fee of the further compute, in base units of the output token.
 
         Known exactly where one side is SOL; the fee is lamports, and other pairs leave it to the least gain.
         """
         units = sum(part.quote.compute_units for part in parts) - best.compute_units
-        lamports = self._builder.priority_fee(max(0, units))
+        lamports = await self._builder.priority_fee(parts, attempt, max(0, units))
         if terms.token_out.mint == str(NATIVE_MINT):
             return lamports
         if terms.token_in.mint == str(NATIVE_MINT):

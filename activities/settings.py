@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import NoDecode
+from solders.pubkey import Pubkey
 
 from db.settings import DatabaseSettings
 from workflows.domain.clusters import CLUSTERS, ClusterName, mainnet_refusal
@@ -15,12 +18,30 @@ _LOCALNET_RPC_URL = "http://127.0.0.1:8899"
 _LOCALNET_WALLETS = Path(".order-engine/localnet/wallets")
 
 
+def _is_address(text: str) -> str:
+    try:
+        Pubkey.from_string(text)
+    except ValueError as error:
+        raise ValueError("no base58 address of 32 bytes") from error
+    return text
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
+
+
 class PoolSourceName(StrEnum):
     """Where pools are searched for."""
 
     CHAIN = "chain"
     FILE = "file"
     API = "api"
+
+
+class LandedAt(StrEnum):
+    """How final the block of a swap must be for its order to be reported as confirmed."""
+
+    CONFIRMED = "confirmed"
+    FINALIZED = "finalized"
 
 
 class PoolSettings(DatabaseSettings):
@@ -36,6 +57,10 @@ class PoolSettings(DatabaseSettings):
         default="",
         validate_default=True,
         description=f"JSON-RPC address of a Solana node. On localnet {_LOCALNET_RPC_URL} by default.",
+    )
+    solana_rpc_fallback_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Further nodes of the same cluster, separated by commas; asked when the first does worse.",
     )
     pool_source: PoolSourceName = Field(
         default=PoolSourceName.CHAIN,
@@ -77,6 +102,25 @@ class PoolSettings(DatabaseSettings):
             self.pool_source = PoolSourceName.API
         return self
 
+    @field_validator("solana_rpc_fallback_urls", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+    @field_validator("solana_rpc_url", "solana_rpc_fallback_urls")
+    @classmethod
+    def _are_addresses(cls, value: str | tuple[SecretStr, ...]) -> str | tuple[SecretStr, ...]:
+        urls = [value] if isinstance(value, str) else [each.get_secret_value() for each in value]
+        if not all(urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname for url in urls):
+            # Not repeated: an address may hold a key.
+            raise ValueError("needs addresses that begin with http:// or https://")
+        return value
+
+    @property
+    def further_rpc_urls(self) -> list[str]:
+        """The addresses of the further nodes, which may hold keys."""
+        return [url.get_secret_value() for url in self.solana_rpc_fallback_urls]
+
     @field_validator("pool_file")
     @classmethod
     def _is_named(cls, path: Path | None, info: ValidationInfo) -> Path | None:
@@ -103,9 +147,35 @@ class WorkerSettings(PoolSettings):
     status_poll_ms: int = Field(
         default=200, ge=5, le=10_000, description="Pause between two questions for the outcome of sent transactions."
     )
-    compute_unit_price: int = Field(
-        default=1_000, ge=0, le=10_000_000_000, description="Priority fee, micro-lamports per compute unit."
+    solana_ws_url: SecretStr | None = Field(
+        default=None,
+        description="WebSocket address for notifications; by default next to solana_rpc_url, empty for none.",
     )
+    landed_at: LandedAt = Field(
+        default=LandedAt.CONFIRMED, description="Report a swap when its block is confirmed, or only when finalized."
+    )
+    compute_unit_price: int = Field(
+        default=1_000, ge=0, le=10_000_000_000, description="Least priority fee, micro-lamports per compute unit."
+    )
+    compute_unit_price_cap: int = Field(
+        default=2_000_000, ge=0, le=10_000_000_000, description="Highest priority fee, micro-lamports per compute unit."
+    )
+    priority_fee_cap: int = Field(
+        default=1_000_000, ge=0, le=10_000_000_000, description="Highest priority fee of a transaction, in lamports."
+    )
+    priority_fee_percentile: int = Field(
+        default=75, ge=0, le=100, description="Which of the recent slots' fees a first attempt bids, 50 for the median."
+    )
+    priority_fee_bump_percent: int = Field(
+        default=50, ge=0, le=1_000, description="How much more each further attempt bids than the one before."
+    )
+    priority_fee_max_age_ms: int = Field(
+        default=2_000, ge=1, le=60_000, description="Recent fees are shared by orders for this long."
+    )
+    tip_account: Address | None = Field(
+        default=None, description="Account that each swap tips, in its own transaction; none by default."
+    )
+    tip_lamports: int = Field(default=0, ge=0, le=10_000_000_000, description="Lamports of the tip.")
     compute_unit_margin_percent: int = Field(
         default=15, ge=0, le=200, description="Compute units asked for above what the simulation used."
     )
@@ -125,6 +195,14 @@ class WorkerSettings(PoolSettings):
         if not _is_local(info.data):
             raise ValueError("needed on a public cluster, or ORDER_ENGINE_WALLETS_FILE")
         return _LOCALNET_WALLETS
+
+    @model_validator(mode="after")
+    def _prices_fit(self) -> Self:
+        if self.compute_unit_price > self.compute_unit_price_cap:
+            raise ValueError("compute_unit_price is above compute_unit_price_cap")
+        if (self.tip_account is None) != (self.tip_lamports == 0):
+            raise ValueError("tip_account and tip_lamports are set together or not at all")
+        return self
 
 
 def _is_local(data: Mapping[str, Any]) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import logging
 
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -13,24 +12,20 @@ from activities.in_flight import InFlight
 from activities.refusal import refusal
 from activities.solana.confirmation import Confirmations, Expired
 from activities.solana.failures import explain
-from activities.solana.fills import FillUnreadable, read_fill
-from activities.solana.rpc import ChainUnavailable, SolanaRpc
+from activities.solana.fill_reader import FillReader, Traded
+from activities.solana.rpc import SolanaRpc
+from activities.solana.statuses import ChainError, UnreadableError
 from activities.store import OrderStore, Relay
 from activities.swap_builder import SwapBuilder
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import memo
 from workflows.domain.lifecycle import Status
-from workflows.domain.order import Fill, OrderTerms
+from workflows.domain.order import OrderTerms
 from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SettleSwap, SwapExecuted, SwapSettled
-
-log = logging.getLogger(__name__)
 
 # Well below the heartbeat timeout, so that a slow moment of the worker is not taken for its death.
 _HEARTBEAT_SECONDS = 1.0
-
-# A node may confirm a signature a moment before it can show the transaction.
-_FILL_RETRY_SECONDS = 0.2
 
 
 class SwapActivities:
@@ -47,7 +42,7 @@ class SwapActivities:
     ) -> None:
         self._store = store
         self._relay = relay
-        self._rpc = rpc
+        self._fills = FillReader(rpc)
         self._builder = builder
         self._confirmations = confirmations
         self._in_flight = in_flight
@@ -98,35 +93,25 @@ class SwapActivities:
         transaction = base64.b64decode(swap.transaction)
         signature = Signature.from_string(swap.signature)
         purpose = memo(swap.order_id, swap.attempt)
-        settled = await self._confirmations.settle(
-            signature,
-            transaction,
-            swap.last_valid_block_height,
-            on_executed=lambda slot: self._in_flight.executed(purpose, slot),
-        )
-        if isinstance(settled, Expired):
-            return SwapOutcome(
-                kind=OutcomeKind.EXPIRED,
-                reason=ErrorCode.BLOCKHASH_EXPIRED,
-                detail=f"not landed by block {swap.last_valid_block_height}, finalized is {settled.finalized_height}",
-            )
-        if settled.error is not None:
-            reason, detail = explain(settled.error, _programs(transaction))
-            return SwapOutcome(kind=OutcomeKind.REVERTED, slot=settled.slot, reason=reason, detail=detail)
-        fill = await self._fill(terms, swap, signature)
-        return SwapOutcome(kind=OutcomeKind.LANDED, slot=settled.slot, fill=fill)
-
-    async def _fill(self, terms: OrderTerms, swap: SwapAttempt, signature: Signature) -> Fill:
-        wallet = Pubkey.from_string(swap.wallet_address)
-        sold, bought = Pubkey.from_string(terms.token_in.mint), Pubkey.from_string(terms.token_out.mint)
         while True:
-            try:
-                landed = await self._rpc.transaction(signature)
-                if landed is not None:
-                    return read_fill(landed, wallet, sold, bought)
-            except (ChainUnavailable, FillUnreadable) as error:
-                log.warning("amounts of %s: %s", signature, error)
-            await asyncio.sleep(_FILL_RETRY_SECONDS)
+            settled = await self._confirmations.settle(
+                signature,
+                transaction,
+                swap.last_valid_block_height,
+                on_executed=lambda slot: self._in_flight.executed(purpose, slot),
+                signing_slot=swap.signing_slot,
+            )
+            if isinstance(settled, Expired):
+                last, finalized = swap.last_valid_block_height, settled.finalized_height
+                detail = f"not landed by block {last}, finalized is {finalized}"
+                return SwapOutcome(kind=OutcomeKind.EXPIRED, reason=ErrorCode.BLOCKHASH_EXPIRED, detail=detail)
+            if settled.error is not None:
+                reason, detail = _explain(settled.error, transaction)
+                return SwapOutcome(kind=OutcomeKind.REVERTED, slot=settled.slot, reason=reason, detail=detail)
+            fill = await self._fills.read(signature, _traded(terms, swap))
+            if fill is not None:
+                return SwapOutcome(kind=OutcomeKind.LANDED, slot=settled.slot, fill=fill)
+            # It has landed, and nobody can show it: a fork may have taken it away before anything was reported.
 
 
 async def _beat() -> None:
@@ -136,6 +121,17 @@ async def _beat() -> None:
         activity.heartbeat()
 
 
-def _programs(transaction: bytes) -> list[Pubkey]:
+def _traded(terms: OrderTerms, swap: SwapAttempt) -> Traded:
+    return Traded(
+        wallet=Pubkey.from_string(swap.wallet_address),
+        sold=Pubkey.from_string(terms.token_in.mint),
+        bought=Pubkey.from_string(terms.token_out.mint),
+    )
+
+
+def _explain(error: ChainError, transaction: bytes) -> tuple[ErrorCode, str]:
+    if isinstance(error, UnreadableError):
+        return ErrorCode.SWAP_REVERTED, f"an error that this version does not know: {error}"
     message = VersionedTransaction.from_bytes(transaction).message
-    return [message.account_keys[instruction.program_id_index] for instruction in message.instructions]
+    programs = [message.account_keys[instruction.program_id_index] for instruction in message.instructions]
+    return explain(error, programs)

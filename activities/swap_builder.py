@@ -1,23 +1,25 @@
-"""Build one swap transaction from a route: fresh pool state, guard, accounts, fees, simulation, signature."""
+"""Build one swap transaction from a route: fresh pool state, guard, accounts, simulation, price, signature."""
 
+import asyncio
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterable, Sequence
 
+from solders.address_lookup_table_account import AddressLookupTableAccount
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
+from activities.holdings import Holding, Holdings, check_funds
 from activities.quotes import QuotedPool, Quoter
-from activities.solana import token_accounts
-from activities.solana.failures import explain
+from activities.solana.failures import explain, explain_refusal
+from activities.solana.fees import Fees, PriorityFees
 from activities.solana.lookup_tables import LookupTables
 from activities.solana.rpc import Blockhash, ChainUnavailable, SolanaRpc
 from activities.solana.shared import Shared
-from activities.solana.token_accounts import TOKEN_ACCOUNT_SIZE, TokenSide
-from activities.solana.transaction import SwapTransaction, priority_fee
+from activities.solana.transaction import LAMPORTS_PER_SIGNATURE, SwapTransaction, priority_fee
 from activities.solana.wallets import Wallets
-from activities.venues.errors import Unsupported, VenueError
-from activities.venues.mint import NATIVE_MINT, token_balance
-from activities.venues.pool import MAX_COMPUTE_UNITS, Account, Accounts, UserAccounts
+from activities.venues.errors import VenueError
+from activities.venues.pool import MAX_COMPUTE_UNITS, UserAccounts
 from workflows.domain.attempt import SwapAttempt
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import memo
@@ -32,13 +34,8 @@ _OTHER_COMPUTE_UNITS = 120_000
 # A limit takes eight bytes whatever its value.
 _LONGEST_LIMIT = 1
 
-
-@dataclass(frozen=True, slots=True)
-class Fees:
-    """How swaps are priced to land: micro-lamports per compute unit, and units asked for above the simulation's."""
-
-    compute_unit_price: int
-    margin_percent: int
+# Stands in for the trader where only the pools' side of a swap matters.
+_NOBODY = UserAccounts(Pubkey.default(), Pubkey.default(), Pubkey.default())
 
 
 class SwapBuilder:
@@ -49,11 +46,11 @@ class SwapBuilder:
         self._quoter = quoter
         self._wallets = wallets
         self._fees = fees
+        self._priority_fees = PriorityFees(rpc, fees)
         self._blockhash: Shared[None, Blockhash] = Shared(lambda _: rpc.latest_blockhash(), max_age)
-        # Rent is a cluster parameter: one question per process is enough.
-        self._holdings: Shared[tuple[Pubkey, ...], Accounts] = Shared(self._read_holdings, max_age)
-        self._rent: Shared[int, int] = Shared(rpc.rent, float("inf"))
+        self._holdings = Holdings(rpc, max_age)
         self._lookup_tables = LookupTables(rpc)
+        self._reading: set[asyncio.Task[None]] = set()
 
     async def prepare(self, terms: OrderTerms, attempt: int, route: Route) -> PreparedSwap:
         """The signed swap of an attempt; raises EngineError with the reason why there is none."""
@@ -62,7 +59,7 @@ class SwapBuilder:
         except VenueError as error:
             raise EngineError(ErrorCode.POOL_UNAVAILABLE, f"the chosen pool no longer quotes: {error}") from error
         except ChainUnavailable as error:
-            raise EngineError(ErrorCode.CHAIN_UNAVAILABLE, str(error)) from error
+            raise EngineError(explain_refusal(error.code), str(error)) from error
         except ConnectionError as error:
             raise EngineError(ErrorCode.QUOTE_UNAVAILABLE, f"pool registry: {error}") from error
 
@@ -70,19 +67,41 @@ class SwapBuilder:
         """Whether swaps of all parts fit one transaction, by size and compute units; raises EngineError."""
         if sum(part.quote.compute_units for part in parts) > MAX_COMPUTE_UNITS - _OTHER_COMPUTE_UNITS:
             return False
-        transaction = await self._assemble(terms, terms.max_attempts, [(part, _LONGEST_LIMIT) for part in parts])
-        return transaction.excess is None
+        amount_in = sum(part.quote.amount_in for part in parts)
+        wallet, tables = await asyncio.gather(self._holding(terms, terms.max_attempts, amount_in), self._tables(parts))
+        guarded = [(part, _LONGEST_LIMIT) for part in parts]
+        return self._assemble(terms, terms.max_attempts, guarded, wallet, tables).excess is None
 
-    def priority_fee(self, units: int) -> int:
-        """Lamports that so many compute units cost on top."""
-        return priority_fee(units, self._fees.compute_unit_price)
+    async def priority_fee(self, parts: Sequence[QuotedPool], attempt: int, units: int) -> int:
+        """Lamports that so many compute units cost on top in a swap of these parts."""
+        swaps = _swaps([(part, _LONGEST_LIMIT) for part in parts], _NOBODY)
+        return priority_fee(units, await self._priority_fees.price(_contended(swaps, _NOBODY), attempt))
+
+    def expect(self, terms: OrderTerms) -> None:
+        """A swap of this order will be prepared in a moment: begin to read what that will ask for."""
+        task = asyncio.create_task(self._read_ahead(terms))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _read_ahead(self, terms: OrderTerms) -> None:
+        # A failure shows again, and is told, where the answer is needed.
+        with contextlib.suppress(EngineError, ChainUnavailable):
+            await asyncio.gather(
+                self._holdings.read(terms, self._wallets.address(terms.wallet)), self._blockhash.get(None)
+            )
 
     async def _prepare(self, terms: OrderTerms, attempt: int, route: Route) -> PreparedSwap:
-        parts = [await self._fresh(terms, attempt, leg) for leg in route.legs]
+        # Two rounds with the node, whatever is cold: what can be asked at once, then the simulation with the price.
+        (parts, tables), wallet, blockhash = await asyncio.gather(
+            self._fresh(terms, attempt, route),
+            self._holding(terms, attempt, route.amount_in),
+            self._blockhash.get(None),
+        )
         guarded = [(part, _guard(leg, part, terms)) for leg, part in zip(route.legs, parts, strict=True)]
-        transaction = await self._assemble(terms, attempt, guarded)
-        blockhash = await self._blockhash.get(None)
-        transaction = await self._limited(transaction, blockhash)
+        transaction = self._assemble(terms, attempt, guarded, wallet, tables)
+        check_funds(terms, wallet, route.amount_in, LAMPORTS_PER_SIGNATURE, self._fees.tip_lamports)
+        transaction = await self._priced(transaction, attempt, blockhash)
+        check_funds(terms, wallet, route.amount_in, transaction.fee_lamports, self._fees.tip_lamports)
         signed = await self._wallets.sign(terms.wallet, transaction.unsigned(blockhash.blockhash))
         self._quoter.decided(memo(terms.order_id, attempt), parts)
         return PreparedSwap(
@@ -97,6 +116,7 @@ class SwapBuilder:
                 transaction=base64.b64encode(bytes(signed)).decode(),
                 blockhash=str(blockhash.blockhash),
                 last_valid_block_height=blockhash.last_valid_block_height,
+                signing_slot=blockhash.slot,
                 amount_in=sum(part.quote.amount_in for part in parts),
                 quoted_out=sum(part.quote.amount_out for part in parts),
                 least_out=sum(least_out for _, least_out in guarded),
@@ -104,58 +124,79 @@ class SwapBuilder:
             compute_unit_limit=transaction.compute_unit_limit,
             compute_unit_price=transaction.compute_unit_price,
             slot=parts[0].clock.slot,
+            fee_lamports=transaction.fee_lamports,
+            tip_lamports=self._fees.tip_lamports,
+            tip_account=str(self._fees.tip.account) if self._fees.tip else None,
         )
 
-    async def _fresh(self, terms: OrderTerms, attempt: int, leg: PoolQuote) -> QuotedPool:
-        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=leg.amount_in)
-        return await self._quoter.one(Pubkey.from_string(leg.pool), request, memo(terms.order_id, attempt))
-
-    async def _assemble(
-        self, terms: OrderTerms, attempt: int, parts: Sequence[tuple[QuotedPool, int]]
-    ) -> SwapTransaction:
-        """One transaction for all parts, each guarded by its own least output."""
-        wallet, purpose = self._wallets.address(terms.wallet), memo(terms.order_id, attempt)
-        amount_in = sum(part.quote.amount_in for part, _ in parts)
-        selling, buying = await self._sides(terms, wallet, purpose, amount_in)
-        user = UserAccounts(wallet, selling.account, buying.account)
-        swaps = [
-            part.pool.instruction(part.quote, part.pool.limit_for(part.quote, least), user) for part, least in parts
+    async def _fresh(
+        self, terms: OrderTerms, attempt: int, route: Route
+    ) -> tuple[list[QuotedPool], tuple[AddressLookupTableAccount, ...]]:
+        """The pools of the route as they are now, and the lookup tables that hold their accounts."""
+        parts = [
+            await self._quoter.one(
+                Pubkey.from_string(leg.pool),
+                QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=leg.amount_in),
+                memo(terms.order_id, attempt),
+            )
+            for leg in route.legs
         ]
+        return parts, await self._tables(parts)
+
+    async def _holding(self, terms: OrderTerms, attempt: int, amount_in: int) -> Holding:
+        wallet = self._wallets.address(terms.wallet)
+        return await self._holdings.of(terms, wallet, memo(terms.order_id, attempt), amount_in)
+
+    async def _tables(self, parts: Sequence[QuotedPool]) -> tuple[AddressLookupTableAccount, ...]:
+        return await self._lookup_tables.of(part.lookup_table for part in parts)
+
+    def _assemble(
+        self,
+        terms: OrderTerms,
+        attempt: int,
+        parts: Sequence[tuple[QuotedPool, int]],
+        wallet: Holding,
+        tables: tuple[AddressLookupTableAccount, ...],
+    ) -> SwapTransaction:
+        """One transaction for all parts, each guarded by its own least output; unpriced."""
+        selling, buying = wallet.selling, wallet.buying
+        user = UserAccounts(wallet.address, selling.account, buying.account)
+        swaps = _swaps(parts, user)
+        # Last, when the rent of temporary accounts is back in the wallet.
+        tip = (self._fees.tip.instruction(wallet.address),) if self._fees.tip else ()
         return SwapTransaction(
-            wallet=wallet,
-            instructions=(*selling.before, *buying.before, *swaps, *selling.after, *buying.after),
-            memo=purpose,
-            compute_unit_price=self._fees.compute_unit_price,
-            lookup_tables=await self._lookup_tables.of(part.lookup_table for part, _ in parts),
+            wallet=wallet.address,
+            instructions=(*selling.before, *buying.before, *swaps, *selling.after, *buying.after, *tip),
+            memo=memo(terms.order_id, attempt),
+            compute_unit_price=0,
+            lookup_tables=tables,
+            contended=_contended(swaps, user),
         )
 
-    async def _sides(
-        self, terms: OrderTerms, wallet: Pubkey, purpose: str, amount_in: int
-    ) -> tuple[TokenSide, TokenSide]:
-        mint_in, program_in = Pubkey.from_string(terms.token_in.mint), Pubkey.from_string(terms.token_in.program)
-        mint_out, program_out = Pubkey.from_string(terms.token_out.mint), Pubkey.from_string(terms.token_out.program)
-        rent = await self._rent.get(TOKEN_ACCOUNT_SIZE)
-        source = token_accounts.associated_account(wallet, mint_in, program_in)
-        destination = token_accounts.associated_account(wallet, mint_out, program_out)
-        found = await self._holdings.get((wallet, source, destination))
-        selling = token_accounts.selling_side(wallet, mint_in, program_in, amount_in, purpose, rent)
-        exists = found[destination] is not None
-        buying = token_accounts.buying_side(wallet, mint_out, program_out, exists, purpose, rent)
-        _check_funds(terms, found[wallet], found[source], amount_in, selling.lamports + buying.lamports)
-        return selling, buying
-
-    async def _read_holdings(self, keys: tuple[Pubkey, ...]) -> Accounts:
-        _, found = await self._rpc.accounts(keys)
-        return found
-
-    async def _limited(self, transaction: SwapTransaction, blockhash: Blockhash) -> SwapTransaction:
-        """Simulate at the highest limit, then ask for what that took and a margin."""
-        simulation = await self._rpc.simulate(transaction.unsigned(blockhash.blockhash))
+    async def _priced(self, transaction: SwapTransaction, attempt: int, blockhash: Blockhash) -> SwapTransaction:
+        """Simulate at the highest limit and without a price, then ask for what that took and a margin, and bid."""
+        simulation, price = await asyncio.gather(
+            self._rpc.simulate(transaction.unsigned(blockhash.blockhash)),
+            self._priority_fees.price(transaction.contended, attempt),
+        )
         if simulation.error is not None:
             reason, detail = explain(simulation.error, transaction.programs)
             raise EngineError(reason, f"simulation: {detail}")
-        units = simulation.units_consumed * (100 + self._fees.margin_percent) // 100
-        return transaction.limited_to(units)
+        # A node that does not count them leaves the highest limit.
+        used = simulation.units_consumed or MAX_COMPUTE_UNITS
+        units = min(used * (100 + self._fees.margin_percent) // 100, MAX_COMPUTE_UNITS)
+        return transaction.priced(units, self._fees.affordable(price, units))
+
+
+def _swaps(parts: Iterable[tuple[QuotedPool, int]], user: UserAccounts) -> list[Instruction]:
+    return [
+        part.pool.instruction(part.quote, part.pool.limit_for(part.quote, least_out), user) for part, least_out in parts
+    ]
+
+
+def _contended(swaps: Iterable[Instruction], user: UserAccounts) -> frozenset[Pubkey]:
+    written = {meta.pubkey for swap in swaps for meta in swap.accounts if meta.is_writable}
+    return frozenset(written - {user.owner, user.source, user.destination})
 
 
 def _guard(leg: PoolQuote, fresh: QuotedPool, terms: OrderTerms) -> int:
@@ -169,27 +210,3 @@ def _guard(leg: PoolQuote, fresh: QuotedPool, terms: OrderTerms) -> int:
             f" less than the {token.format(least_out)} that slippage allows",
         )
     return least_out
-
-
-def _check_funds(
-    terms: OrderTerms, wallet: Account | None, source: Account | None, amount_in: int, lamports: int
-) -> None:
-    """Say early and plainly what the chain would only say with a code; raises EngineError `insufficient_funds`."""
-    held = wallet.lamports if wallet else 0
-    if held < lamports:
-        raise EngineError(
-            ErrorCode.INSUFFICIENT_FUNDS, f"wallet {terms.wallet!r} holds {held} lamports and needs {lamports}"
-        )
-    if terms.token_in.mint == str(NATIVE_MINT):
-        return
-    try:
-        balance = token_balance(Pubkey.from_string(terms.token_in.mint), source) if source else 0
-    except Unsupported as error:
-        raise EngineError(ErrorCode.ACCOUNT_FROZEN, str(error)) from error
-    if balance < amount_in:
-        token = terms.token_in
-        raise EngineError(
-            ErrorCode.INSUFFICIENT_FUNDS,
-            f"wallet {terms.wallet!r} holds {token.format(balance)} {token.symbol}"
-            f" and the order sells {token.format(amount_in)}",
-        )

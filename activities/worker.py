@@ -10,6 +10,7 @@ from typing import Any
 
 import uvloop
 from redis.asyncio import Redis
+from solders.pubkey import Pubkey
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
@@ -27,11 +28,14 @@ from activities.router import Router, SplitPolicy
 from activities.settings import WorkerSettings
 from activities.solana.clusters import ClusterGuard
 from activities.solana.confirmation import Confirmations
+from activities.solana.fees import Fees, Tip
 from activities.solana.rpc import ChainUnavailable, SolanaRpc
 from activities.solana.signers.opened import open_signers
+from activities.solana.statuses import Level
+from activities.solana.subscriptions import Hints, NoHints, SignatureHints, pubsub_url
 from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
-from activities.swap_builder import Fees, SwapBuilder
+from activities.swap_builder import SwapBuilder
 from db.database import Database
 from db.orders import OrderRepository
 from db.registry import PoolRepository, TokenRepository
@@ -69,14 +73,18 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     signers = await keys.enter_async_context(open_signers(settings.wallets_file, settings.wallet_dir, settings.cluster))
     database = Database(settings)
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
-    rpc = SolanaRpc(settings.solana_rpc_url)
+    rpc = SolanaRpc(settings.solana_rpc_url, settings.further_rpc_urls, genesis_hash=CLUSTERS[settings.cluster].genesis)
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
-    confirmations = Confirmations(rpc, settings.status_poll_ms / 1_000)
+    confirmations = Confirmations(
+        rpc,
+        settings.status_poll_ms / 1_000,
+        hints=_hints(settings),
+        landed_at=Level[settings.landed_at.name],
+    )
     pools = PoolRepository(database)
     quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
-    fees = Fees(settings.compute_unit_price, settings.compute_unit_margin_percent)
     guard = ClusterGuard(CLUSTERS[settings.cluster], [rpc])
-    builder = SwapBuilder(rpc, quoter, Wallets(signers, guard), fees, max_age)
+    builder = SwapBuilder(rpc, quoter, Wallets(signers, guard), _fees(settings), max_age)
     router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps))
     persist, publish = PersistActivities(store, relay), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
@@ -110,6 +118,26 @@ async def _check_cluster(guard: ClusterGuard) -> None:
     except ChainUnavailable as error:
         # Orders are taken up all the same, and some can be cancelled; nothing is signed before the node has answered.
         log.warning("the cluster of the node is not known yet: %s", error)
+
+
+def _fees(settings: WorkerSettings) -> Fees:
+    account, lamports = settings.tip_account, settings.tip_lamports
+    return Fees(
+        compute_unit_price=settings.compute_unit_price,
+        margin_percent=settings.compute_unit_margin_percent,
+        price_cap=settings.compute_unit_price_cap,
+        lamports_cap=settings.priority_fee_cap,
+        percentile=settings.priority_fee_percentile,
+        bump_percent=settings.priority_fee_bump_percent,
+        max_age=settings.priority_fee_max_age_ms / 1_000,
+        tip=Tip(Pubkey.from_string(account), lamports) if account is not None else None,
+    )
+
+
+def _hints(settings: WorkerSettings) -> Hints:
+    chosen = settings.solana_ws_url
+    url = pubsub_url(settings.solana_rpc_url) if chosen is None else chosen.get_secret_value()
+    return SignatureHints(url) if url else NoHints()
 
 
 async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:

@@ -195,6 +195,7 @@ class SwapAttemptRow(Base):
     amount_in: Mapped[Decimal]
     quoted_out: Mapped[Decimal]
     least_out: Mapped[Decimal]
+    signing_slot: Mapped[int | None] = mapped_column(BigInteger)
     outcome: Mapped[str | None]
     outcome_slot: Mapped[int | None] = mapped_column(BigInteger)
     reason: Mapped[str | None]

@@ -24,11 +24,12 @@ _EVENT_TYPES = (
 )
 _SWAP_FIELDS = (
     "attempt, venue, kind, pool, wallet_address, signature, transaction, blockhash, last_valid_block_height,"
-    " amount_in, quoted_out, least_out"
+    " amount_in, quoted_out, least_out, signing_slot"
 )
 _SWAP_TYPES = (
     "attempt smallint, venue text, kind text, pool text, wallet_address text, signature text, transaction text,"
-    " blockhash text, last_valid_block_height bigint, amount_in numeric, quoted_out numeric, least_out numeric"
+    " blockhash text, last_valid_block_height bigint, amount_in numeric, quoted_out numeric, least_out numeric,"
+    " signing_slot bigint"
 )
 _ENDED = f"({values(TERMINAL)})"
 

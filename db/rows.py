@@ -104,5 +104,6 @@ def attempt_view(row: Row[Any]) -> AttemptView:
         amount_in=int(row.amount_in),
         quoted_out=int(row.quoted_out),
         least_out=int(row.least_out),
+        signing_slot=row.signing_slot,
     )
     return AttemptView(swap=swap, outcome=outcome, recorded_at=row.recorded_at, settled_at=row.settled_at)

@@ -42,7 +42,7 @@ class RegistryClients:
 @contextlib.asynccontextmanager
 async def open_registry(settings: RegistrySettings) -> AsyncIterator[RegistryClients]:
     """The registry of the installation; its connections are closed afterwards."""
-    database, rpc = Database(settings), SolanaRpc(settings.solana_rpc_url)
+    database, rpc = Database(settings), SolanaRpc(settings.solana_rpc_url, settings.further_rpc_urls)
     tokens, pools = TokenRepository(database), PoolRepository(database)
     try:
         yield RegistryClients(rpc, tokens, pools, Registry(rpc, tokens, pools))

@@ -87,7 +87,8 @@ class PrepareSwap(BaseModel):
 class PreparedSwap(BaseModel):
     """Signed bytes, ready to send, and the price they were made for.
 
-    `slot` is that of the pool state re-read for it; compute figures are units and micro-lamports per unit.
+    `slot` is that of the pool state re-read for it; compute figures are units and micro-lamports per unit. The fee is
+    what the chain takes whether or not the swap trades; the tip is only paid when it does. Both in lamports.
     """
 
     model_config = _Frozen
@@ -96,6 +97,9 @@ class PreparedSwap(BaseModel):
     compute_unit_limit: int
     compute_unit_price: BaseUnits
     slot: int
+    fee_lamports: BaseUnits | None = None
+    tip_lamports: BaseUnits | None = None
+    tip_account: str | None = None
 
 
 class ExecuteSwap(BaseModel):

@@ -1,88 +1,71 @@
-"""From the chain's error of a transaction to a reason of the table: by program and code, never by message text."""
+"""From the chain's error to a reason and plain words: which program, its name for the error, its number."""
 
 from collections.abc import Sequence
 
 from solders.pubkey import Pubkey
 from solders.transaction_status import (
     InstructionErrorCustom,
-    InstructionErrorFieldless,
+    TransactionErrorDuplicateInstruction,
     TransactionErrorFieldless,
     TransactionErrorInstructionError,
     TransactionErrorInsufficientFundsForRent,
     TransactionErrorType,
 )
 
+from activities.solana.failure_table import (
+    INSTRUCTION_ERRORS,
+    PLAIN_PROGRAMS,
+    PROGRAM_ERRORS,
+    RPC_ERRORS,
+    TRANSACTION_ERRORS,
+)
 from activities.venues import kinds
-from activities.venues.mint import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
-from activities.venues.pool import PoolKind
 from workflows.domain.errors import ErrorCode
 
-_SYSTEM_PROGRAM = Pubkey.default()
-
-# Custom codes of the SPL token programs (spl-token `TokenError`) and the system program (`SystemError`).
-_PROGRAM_CODES: dict[tuple[Pubkey, int], tuple[ErrorCode, str]] = {
-    (_SYSTEM_PROGRAM, 1): (ErrorCode.INSUFFICIENT_FUNDS, "the wallet has too few lamports"),
-    **{
-        (program, code): row
-        for program in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM)
-        for code, row in {
-            0: (ErrorCode.INSUFFICIENT_FUNDS, "a token account is not rent-exempt"),
-            1: (ErrorCode.INSUFFICIENT_FUNDS, "the wallet has too few tokens"),
-            17: (ErrorCode.ACCOUNT_FROZEN, "a token account is frozen"),
-        }.items()
-    },
-}
-
-# A token error inside a swap surfaces under the swap instruction with the token program's code. Anchor programs
-# number their own errors from 6000 and the framework's from 100, so only these low numbers can be the token's.
-_ANCHOR_FIRST_CODE = 100
-
-# Errors of the transaction as a whole that say something about the wallet.
-_WALLET_ERRORS = (
-    TransactionErrorFieldless.AccountNotFound,
-    TransactionErrorFieldless.InsufficientFundsForFee,
-    TransactionErrorFieldless.InvalidAccountForFee,
-)
+_PAYER = 0
 
 
 def explain(error: TransactionErrorType, programs: Sequence[Pubkey]) -> tuple[ErrorCode, str]:
     """Reason and plain detail of a transaction error; `programs` names the program of each instruction."""
     if isinstance(error, TransactionErrorInstructionError):
         return _explain_instruction(error, programs)
+    if isinstance(error, TransactionErrorFieldless):
+        name = variant(error)
+        # A variant that a later node knows and this table does not says nothing against another attempt.
+        return TRANSACTION_ERRORS.get(name, ErrorCode.SWAP_REVERTED), f"the transaction was refused with {name}"
     if isinstance(error, TransactionErrorInsufficientFundsForRent):
-        return ErrorCode.INSUFFICIENT_FUNDS, "the wallet would fall below the rent-exempt minimum"
-    if error in _WALLET_ERRORS:
-        return ErrorCode.INSUFFICIENT_FUNDS, "the wallet cannot pay the transaction fee"
-    if error == TransactionErrorFieldless.BlockhashNotFound:
-        return ErrorCode.BLOCKHASH_EXPIRED, "the blockhash is no longer valid"
-    return ErrorCode.SWAP_REVERTED, str(error)
+        if error.account_index == _PAYER:
+            return ErrorCode.INSUFFICIENT_FUNDS, "the wallet would fall below the rent-exempt minimum"
+        return ErrorCode.TRANSACTION_INVALID, f"account {error.account_index} would fall below the rent-exempt minimum"
+    if isinstance(error, TransactionErrorDuplicateInstruction):
+        return ErrorCode.TRANSACTION_INVALID, f"instruction {error.index} is there twice"
+    return ErrorCode.CHAIN_UNAVAILABLE, f"account {error.account_index}: its program may not run at the moment"
+
+
+def explain_refusal(code: int | None) -> ErrorCode:
+    """The reason when a node answered a question of ours with this JSON-RPC error code; None without an answer."""
+    return RPC_ERRORS.get(code, ErrorCode.CHAIN_UNAVAILABLE) if code is not None else ErrorCode.CHAIN_UNAVAILABLE
+
+
+def variant(member: object) -> str:
+    """The name that the runtime gives a variant; the enums of solders print as `Class.Member` and have no other."""
+    return str(member).rpartition(".")[2]
 
 
 def _explain_instruction(error: TransactionErrorInstructionError, programs: Sequence[Pubkey]) -> tuple[ErrorCode, str]:
     program = programs[error.index] if error.index < len(programs) else None
     what = error.err
-    if isinstance(what, InstructionErrorCustom) and program is not None:
-        known = _PROGRAM_CODES.get((program, what.code))
-        if known:
-            return known
-        kind = kinds.by_program(program)
-        if kind is not None:
-            return _explain_swap(kind, what.code)
-        return ErrorCode.SWAP_REVERTED, f"program {program} refused with code {what.code}"
-    if what == InstructionErrorFieldless.InsufficientFunds:
-        return ErrorCode.INSUFFICIENT_FUNDS, "an account has too few lamports"
-    return ErrorCode.SWAP_REVERTED, f"instruction {error.index} of program {program} failed: {what}"
+    if isinstance(what, InstructionErrorCustom):
+        known = PROGRAM_ERRORS.get(program, {}).get(what.code) if program is not None else None
+        name, reason = (known.name, known.reason) if known else ("code", ErrorCode.SWAP_REVERTED)
+        return reason, f"{_title(program)} refused with {name} ({what.code})"
+    name = variant(what)
+    reason = INSTRUCTION_ERRORS.get(name, ErrorCode.SWAP_REVERTED)
+    return reason, f"{_title(program)} failed with {name} in instruction {error.index}"
 
 
-def _explain_swap(kind: PoolKind, code: int) -> tuple[ErrorCode, str]:
-    name = kind.error_names.get(code)
-    detail = f"{kind.venue} {kind.name} refused with {name or 'code'} ({code})"
-    if code in kind.slippage_codes:
-        return ErrorCode.SLIPPAGE_EXCEEDED, detail
-    if code in kind.closed_codes:
-        return ErrorCode.POOL_UNAVAILABLE, detail
-    if name is None and code < _ANCHOR_FIRST_CODE:
-        known = _PROGRAM_CODES.get((TOKEN_PROGRAM, code))
-        if known:
-            return known
-    return ErrorCode.SWAP_REVERTED, detail
+def _title(program: Pubkey | None) -> str:
+    if program is None:
+        return "an unknown program"
+    kind = kinds.by_program(program)
+    return f"{kind.venue} {kind.name}" if kind else PLAIN_PROGRAMS.get(program, f"program {program}")

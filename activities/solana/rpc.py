@@ -1,43 +1,43 @@
-"""The Solana RPC node as the engine needs it: typed answers in, one error for everything that is no answer."""
+"""The Solana RPC as the engine needs it: typed answers in, one error for everything that is no answer."""
 
-from collections.abc import Awaitable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from random import Random
 
-from solana.exceptions import SolanaRpcException
 from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
-from solana.rpc.core import RPCException
 from solana.rpc.models import DataSliceOpts, MemcmpOpts, TxOpts
 from solders.hash import Hash
 from solders.pubkey import Pubkey
+from solders.rpc.config import RpcSignatureStatusConfig
+from solders.rpc.requests import GetSignatureStatuses
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
-from solders.transaction_status import (
-    EncodedConfirmedTransactionWithStatusMeta,
-    TransactionConfirmationStatus,
-    TransactionErrorType,
-)
+from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta, TransactionErrorType
 
-from activities.solana.transport import solana_client
+from activities.solana.endpoints import Endpoint, Endpoints, SlotClock
+from activities.solana.errors import ChainUnavailable as ChainUnavailable
+from activities.solana.health import Health
+from activities.solana.observer import RpcObserver
+from activities.solana.statuses import Statuses
+from activities.solana.transport import Provider, Transport, solana_client
 from activities.venues.pool import Account, AccountFilter
 
 # `getMultipleAccounts` and `getSignatureStatuses` refuse more (Solana RPC documentation).
 MAX_ACCOUNTS = 100
 MAX_STATUSES = 256
 
-_REQUEST_TIMEOUT_SECONDS = 10.0
-
-
-class ChainUnavailable(ConnectionError):
-    """The node gave no usable answer: unreachable, overloaded, behind, or speaking nonsense."""
-
 
 @dataclass(frozen=True, slots=True)
 class Blockhash:
-    """A recent blockhash and the last block height at which a transaction that carries it can land."""
+    """A recent blockhash and the last block height at which a transaction that carries it can land.
+
+    `slot` is that of the state it was read from: whatever carries the blockhash lands later.
+    """
 
     blockhash: Hash
     last_valid_block_height: int
+    slot: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +49,6 @@ class BlockPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class SignatureStatus:
-    """What a node knows of a signature: its slot, its error if it failed, and whether it can still vanish."""
-
-    slot: int
-    error: TransactionErrorType | None
-    confirmed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Statuses:
-    """Statuses in the order asked, None where the node knows nothing, as of the node's `slot`."""
-
-    slot: int
-    values: tuple[SignatureStatus | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Simulation:
     """What a transaction would do: its error or None, compute units consumed, program logs."""
 
@@ -74,19 +57,16 @@ class Simulation:
     logs: tuple[str, ...]
 
 
-class SolanaRpc:
-    """One RPC endpoint. Every method raises ChainUnavailable when there is no usable answer."""
+class RpcMethods:
+    """What is asked of a node. Every method raises ChainUnavailable when there is no usable answer."""
 
-    def __init__(self, url: str) -> None:
-        self._client = solana_client(url, Confirmed, _REQUEST_TIMEOUT_SECONDS)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._client = solana_client(provider, Confirmed)
 
     async def accounts(self, keys: Sequence[Pubkey]) -> tuple[int, dict[Pubkey, Account | None]]:
         """The newest state of at most 100 accounts, all at one slot, and that slot."""
-        answer = await _ask(self._client.get_multiple_accounts(list(keys), commitment=Processed))
+        answer = await self._client.get_multiple_accounts(list(keys), commitment=Processed)
         found = {
             key: Account(value.owner, value.lamports, bytes(value.data)) if value is not None else None
             for key, value in zip(keys, answer.value, strict=True)
@@ -100,48 +80,46 @@ class SolanaRpc:
         ]
         if query.data_size is not None:
             filters.insert(0, query.data_size)
-        answer = await _ask(
-            self._client.get_program_accounts(
-                program, encoding="base64", data_slice=DataSliceOpts(offset=0, length=0), filters=filters
-            )
+        answer = await self._client.get_program_accounts(
+            program, encoding="base64", data_slice=DataSliceOpts(offset=0, length=0), filters=filters
         )
         return [item.pubkey for item in answer.value]
 
     async def latest_blockhash(self) -> Blockhash:
         """A blockhash that a confirmed block knows, so that no lagging node refuses it."""
-        value = (await _ask(self._client.get_latest_blockhash(Confirmed))).value
-        return Blockhash(value.blockhash, value.last_valid_block_height)
+        answer = await self._client.get_latest_blockhash(Confirmed)
+        return Blockhash(answer.value.blockhash, answer.value.last_valid_block_height, answer.context.slot)
 
     async def finalized(self) -> BlockPosition:
         """The last block that no fork can undo."""
         # One answer of one node: behind a load balancer, slot and height asked for apart may come from two.
-        value = (await _ask(self._client.get_epoch_info(Finalized))).value
+        value = (await self._client.get_epoch_info(Finalized)).value
         if value.block_height is None:
             raise ChainUnavailable("the node does not tell the block height")
         return BlockPosition(int(value.absolute_slot), int(value.block_height))
 
     async def first_available_block(self) -> int:
         """The slot of the oldest block that the node still has."""
-        answer = await _ask(self._client.get_first_available_block())
+        answer = await self._client.get_first_available_block()
         return int(answer.value)
 
     async def processed_slot(self) -> int:
         """Slot of the newest block that the node works on."""
-        answer = await _ask(self._client.get_slot(Processed))
+        answer = await self._client.get_slot(Processed)
         return int(answer.value)
 
     async def rent(self, size: int) -> int:
         """Lamports that make an account of `size` data bytes rent-exempt."""
-        answer = await _ask(self._client.get_minimum_balance_for_rent_exemption(size))
+        answer = await self._client.get_minimum_balance_for_rent_exemption(size)
         return int(answer.value)
 
     async def genesis_hash(self) -> str:
         """The cluster's identity."""
-        return str((await _ask(self._client.get_genesis_hash())).value)
+        return str((await self._client.get_genesis_hash()).value)
 
     async def simulate(self, transaction: VersionedTransaction) -> Simulation:
         """Run the transaction against the newest state without landing it; signatures are not checked."""
-        value = (await _ask(self._client.simulate_transaction(transaction, commitment=Processed))).value
+        value = (await self._client.simulate_transaction(transaction, commitment=Processed)).value
         return Simulation(value.err, value.units_consumed or 0, tuple(value.logs or ()))
 
     async def send(self, transaction: bytes) -> None:
@@ -150,64 +128,95 @@ class SolanaRpc:
         Returning says nothing about landing, and neither does an error.
         """
         options = TxOpts(skip_preflight=True, max_retries=0, preflight_commitment=Processed)
-        await _ask(self._client.send_raw_transaction(transaction, options))
+        await self._client.send_raw_transaction(transaction, options)
 
     async def statuses(self, signatures: Iterable[Signature], search_history: bool = False) -> Statuses:
         """What the node knows of at most 256 signatures; its whole history only when asked to search it."""
-        answer = await _ask(self._client.get_signature_statuses(list(signatures), search_history))
-        values = tuple(
-            SignatureStatus(
-                slot=value.slot,
-                error=value.err,
-                confirmed=value.confirmation_status
-                in (TransactionConfirmationStatus.Confirmed, TransactionConfirmationStatus.Finalized),
-            )
-            if value is not None
-            else None
-            for value in answer.value
-        )
-        return Statuses(answer.context.slot, values)
+        body = GetSignatureStatuses(list(signatures), RpcSignatureStatusConfig(search_history))
+        answer: Statuses = await self._provider.make_request(body, Statuses)
+        if len(answer.values) != len(body.signatures):
+            raise ChainUnavailable(f"{len(answer.values)} statuses for {len(body.signatures)} signatures")
+        return answer
 
     async def transaction(self, signature: Signature) -> EncodedConfirmedTransactionWithStatusMeta | None:
         """The landed transaction with its balance changes, None while the node has not got it."""
-        answer = await _ask(
-            self._client.get_transaction(
-                signature, encoding="base64", commitment=_CONFIRMED, max_supported_transaction_version=0
-            )
+        answer = await self._client.get_transaction(
+            signature, encoding="base64", commitment=_CONFIRMED, max_supported_transaction_version=0
         )
         found: EncodedConfirmedTransactionWithStatusMeta | None = answer.value
         return found
 
     async def version(self) -> str:
         """The version of the node's software."""
-        return str((await _ask(self._client.get_version())).value.solana_core)
+        return str((await self._client.get_version()).value.solana_core)
 
     async def newest_block_time(self) -> tuple[int, int]:
         """The newest confirmed slot, and the Unix time in seconds that the cluster gives its block."""
-        slot = int((await _ask(self._client.get_slot(Confirmed))).value)
-        unix_time = (await _ask(self._client.get_block_time(slot))).value
+        slot = int((await self._client.get_slot(Confirmed)).value)
+        unix_time = (await self._client.get_block_time(slot)).value
         if unix_time is None:
             raise ChainUnavailable(f"the node does not tell the time of block {slot}")
         return slot, int(unix_time)
+
+    async def recent_fees(self, accounts: Sequence[Pubkey]) -> list[int]:
+        """For each recent slot the price that got a transaction in which writes all of at most 128 accounts.
+
+        Micro-lamports per compute unit.
+        """
+        answer = await self._client.get_recent_prioritization_fees(list(accounts))
+        return [int(slot.prioritization_fee) for slot in answer.value]
 
 
 _CONFIRMED: Commitment = Confirmed
 
 
-async def _ask(request: Awaitable[Any]) -> Any:
-    try:
-        return await request
-    except SolanaRpcException as error:
-        raise ChainUnavailable(_first_line(error.__cause__ or error)) from error
-    except RPCException as error:
-        raise ChainUnavailable(_first_line(error)) from error
-    except ValueError as error:
-        raise ChainUnavailable(f"unreadable answer: {_first_line(error)}") from error
+class RpcNode(RpcMethods):
+    """One node of several, for questions where it matters who answers."""
+
+    def __init__(self, endpoint: Endpoint, endpoints: Endpoints) -> None:
+        super().__init__(endpoint)
+        self.host = endpoint.host
+        self._endpoint, self._endpoints = endpoint, endpoints
+
+    @property
+    def is_of_our_cluster(self) -> bool:
+        """Whether it is known to be, which a proof needs; one that is known not to be is never given out."""
+        return self._endpoints.is_ours(self._endpoint)
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error) or type(error).__name__
-    return text.splitlines()[0][:300]
+class SolanaRpc(RpcMethods):
+    """The chain: whichever of its RPC endpoints does best answers, and several are handed what is to be sent.
+
+    `url` is preferred while it is no worse than the `fallbacks`. All belong to the cluster of `genesis_hash`, without
+    one to that of `url`. `clock` gives seconds and never goes back.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        fallbacks: Sequence[str] = (),
+        *,
+        genesis_hash: str | None = None,
+        observer: RpcObserver | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        random: Random | None = None,
+    ) -> None:
+        chance, slots = random or Random(), SlotClock()
+        endpoints = [
+            Endpoint(Transport(each), slots, Health(chance), clock, observer)
+            for each in dict.fromkeys((url, *fallbacks))
+        ]
+        self._endpoints = Endpoints(endpoints, clock, genesis_hash)
+        self._nodes = {endpoint: RpcNode(endpoint, self._endpoints) for endpoint in endpoints}
+        super().__init__(self._endpoints)
+
+    def nodes(self) -> Sequence[RpcNode]:
+        """Each node that may be asked now, the best first; none while all have asked to be left alone."""
+        return [self._nodes[endpoint] for endpoint in self._endpoints.in_order()]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._endpoints.close()
 
 
 def _base58(value: bytes) -> str:

@@ -25,17 +25,21 @@ MAX_ACCOUNT_LOCKS = 64
 
 LAMPORTS_PER_SIGNATURE = 5_000
 
+# A compute unit is priced in millionths of a lamport.
+MICRO_LAMPORTS = 1_000_000
+
 
 def priority_fee(units: int, price: int) -> int:
     """Lamports for a limit of `units` at `price` micro-lamports each; the runtime rounds up to whole lamports."""
-    return -(-units * price // 1_000_000)
+    return -(-units * price // MICRO_LAMPORTS)
 
 
 @dataclass(frozen=True, slots=True)
 class SwapTransaction:
     """What goes into the transaction, unsigned; one signer, the wallet, pays.
 
-    `compute_unit_price` in micro-lamports per unit.
+    `compute_unit_price` in micro-lamports per unit. `contended` are the accounts that its swaps write besides the
+    wallet's own: whoever else wants them bids for the same room in a block.
     """
 
     wallet: Pubkey
@@ -44,10 +48,11 @@ class SwapTransaction:
     compute_unit_price: int
     compute_unit_limit: int = MAX_COMPUTE_UNITS
     lookup_tables: tuple[AddressLookupTableAccount, ...] = ()
+    contended: frozenset[Pubkey] = frozenset()
 
-    def limited_to(self, units: int) -> "SwapTransaction":
-        """The same transaction with another compute unit limit."""
-        return replace(self, compute_unit_limit=min(units, MAX_COMPUTE_UNITS))
+    def priced(self, units: int, price: int) -> "SwapTransaction":
+        """The same transaction with another compute unit limit and price."""
+        return replace(self, compute_unit_limit=units, compute_unit_price=price)
 
     @property
     def all_instructions(self) -> tuple[Instruction, ...]:
@@ -70,32 +75,33 @@ class SwapTransaction:
         return LAMPORTS_PER_SIGNATURE + priority_fee(self.compute_unit_limit, self.compute_unit_price)
 
     @property
-    def size(self) -> int:
-        """Bytes of the signed transaction."""
-        return len(bytes(self._compiled(Hash.default())))
-
-    @property
-    def accounts(self) -> int:
-        """How many accounts the transaction names, those in lookup tables included."""
-        metas = (meta.pubkey for instruction in self.all_instructions for meta in instruction.accounts)
-        return len({self.wallet, *self.programs, *metas})
-
-    @property
     def excess(self) -> str | None:
         """Why no cluster would take the transaction, None when it has room."""
-        if self.size > MAX_TRANSACTION_BYTES:
-            return f"{self.size} of at most {MAX_TRANSACTION_BYTES} bytes"
-        if self.accounts > MAX_ACCOUNT_LOCKS:
-            return f"{self.accounts} of at most {MAX_ACCOUNT_LOCKS} accounts"
-        return None
+        return _excess(self._compiled(Hash.default()))
 
     def unsigned(self, blockhash: Hash) -> VersionedTransaction:
         """The transaction with an empty signature; raises EngineError `transaction_too_large`."""
-        excess = self.excess
+        compiled = self._compiled(blockhash)
+        excess = _excess(compiled)
         if excess is not None:
             raise EngineError(ErrorCode.TRANSACTION_TOO_LARGE, excess)
-        return self._compiled(blockhash)
+        return compiled
 
     def _compiled(self, blockhash: Hash) -> VersionedTransaction:
         message = MessageV0.try_compile(self.wallet, list(self.all_instructions), list(self.lookup_tables), blockhash)
         return VersionedTransaction.populate(message, [Signature.default()])
+
+
+def _excess(transaction: VersionedTransaction) -> str | None:
+    size = len(bytes(transaction))
+    if size > MAX_TRANSACTION_BYTES:
+        return f"{size} of at most {MAX_TRANSACTION_BYTES} bytes"
+    message = transaction.message
+    assert isinstance(message, MessageV0)
+    looked_up = sum(
+        len(table.writable_indexes) + len(table.readonly_indexes) for table in message.address_table_lookups
+    )
+    accounts = len(message.account_keys) + looked_up
+    if accounts > MAX_ACCOUNT_LOCKS:
+        return f"{accounts} of at most {MAX_ACCOUNT_LOCKS} accounts"
+    return None

@@ -230,6 +230,10 @@ class PoolKind(ABC):
     # Codes that say the price moved beyond the limit, and codes that say the pool takes no swaps now.
     slippage_codes: ClassVar[frozenset[int]] = frozenset()
     closed_codes: ClassVar[frozenset[int]] = frozenset()
+    # Codes that say the pool is no longer what the swap was made for: liquidity gone, walk past the accounts given.
+    changed_codes: ClassVar[frozenset[int]] = frozenset()
+    # Codes that say the trader's own account does not hold the amount.
+    unfunded_codes: ClassVar[frozenset[int]] = frozenset()
 
     @abstractmethod
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:

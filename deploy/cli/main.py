@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from deploy.cli import bench, doctor, healthcheck, keys, order, pools, processes, status, up, vectors
+from deploy.cli import bench, doctor, healthcheck, keys, localnet_faults, order, pools, processes, status, up, vectors
 from deploy.cli.failure import CommandError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(bench.app, name="bench")
 app.command("api")(processes.api)
 app.command("worker")(processes.worker)
 app.command("localnet")(processes.localnet)
+app.add_typer(localnet_faults.app, name="localnet-faults")
 app.command("migrate")(processes.migrate)
 app.command("setup")(processes.setup)
 app.command("healthcheck")(healthcheck.healthcheck)

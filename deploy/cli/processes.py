@@ -44,8 +44,18 @@ def localnet(
     ] = None,
     programs: Annotated[Path | None, typer.Option(help="Directory of real programs, <program id>.so.")] = None,
     slot_ms: Annotated[int | None, typer.Option(help="Length of a slot in ms.  [default: 400]")] = None,
+    faults: Annotated[Path | None, typer.Option(help="TOML file of faults in force from the start on.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="Such a fault: [node=NAME,]kind=drop,probability=0.1; may be repeated."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the faults' draws.  [default: 0]")] = None,
 ) -> None:
-    """Serve a simulated Solana cluster until stopped. Every option is also ORDER_ENGINE_LOCALNET_<OPTION>."""
+    """Serve a simulated Solana cluster until stopped. Every option is also ORDER_ENGINE_LOCALNET_<OPTION>.
+
+    http://HOST:PORT/node/NAME is another node of the same cluster, with faults of its own. The kinds of faults:
+    see `localnet-faults set --help`, which also sets them while the cluster runs.
+    """
     import sqlite3
 
     from deploy.localnet.genesis import GenesisError
@@ -61,6 +71,9 @@ def localnet(
         accounts=tuple(account) if account else None,
         programs=programs,
         slot_ms=slot_ms,
+        faults=faults,
+        fault=tuple(fault) if fault else None,
+        seed=seed,
     )
     try:
         serve(settings)

@@ -19,6 +19,8 @@ class Book(Mapping[Pubkey, Account | None]):
         self._by_program: dict[Pubkey, dict[Pubkey, None]] = {}
         self._by_token_owner: dict[bytes, dict[Pubkey, None]] = {}
         self.executable: set[Pubkey] = set()
+        # Where set, takes the accounts as they were before they first changed.
+        self.journal: dict[Pubkey, Account | None] | None = None
 
     def __getitem__(self, address: Pubkey) -> Account | None:
         return self._accounts.get(address)
@@ -35,6 +37,8 @@ class Book(Mapping[Pubkey, Account | None]):
     def put(self, address: Pubkey, account: Account | None) -> None:
         """Replace the account at `address`; None removes it."""
         old = self._accounts.pop(address, None)
+        if self.journal is not None:
+            self.journal.setdefault(address, old)
         if account is not None:
             self._accounts[address] = account
         if old is not None:

@@ -25,7 +25,8 @@ _PROGRAM_DATA = (2).to_bytes(4, "little")
 def open_cluster(settings: LocalnetSettings) -> Ledger:
     """The cluster of the data directory; account dumps that it does not hold yet are loaded into it.
 
-    Raises GenesisError on unusable files, LedgerInUse, OSError and sqlite3.Error on an unusable data directory.
+    Raises GenesisError and BadProgram on unusable files, LedgerInUse, OSError and sqlite3.Error on an unusable
+    data directory.
     """
     with ExitStack() as stack:
         store = Store(settings.data_dir / "ledger.sqlite")

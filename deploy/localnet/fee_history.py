@@ -30,6 +30,11 @@ class FeeHistory:
         while next(iter(self._slots)) <= slot - self._length:
             self._slots.popitem(last=False)
 
+    def forget_after(self, slot: int) -> None:
+        """Forget what was paid after `slot`."""
+        while self._slots and next(reversed(self._slots)) > slot:
+            self._slots.popitem()
+
     def since(self, newest: int, accounts: Iterable[Pubkey]) -> list[tuple[int, int]]:
         """For each slot up to `newest`, what got a transaction in that locks `accounts` for writing.
 

@@ -31,9 +31,11 @@ class Reply(NamedTuple):
     status: HTTPStatus
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
-Handler: TypeAlias = Callable[[Request], Reply | Awaitable[Reply]]
+# No reply closes the connection without an answer.
+Handler: TypeAlias = Callable[[Request], Reply | Awaitable[Reply | None] | None]
 
 
 class Connections:
@@ -119,25 +121,31 @@ class _Connection(asyncio.Protocol):
         while self._waiting and self._held_back is None and not self._transport.is_closing():
             request = self._waiting.popleft()
             if request.body is None:
-                reply: Reply | Awaitable[Reply] = Reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TEXT, _TOO_LARGE)
+                reply: Reply | Awaitable[Reply | None] | None = Reply(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TEXT, _TOO_LARGE
+                )
             else:
                 reply = self._connections.handler(request)
-            if isinstance(reply, Reply):
+            if reply is None or isinstance(reply, Reply):
                 self._write(reply, request.keep_alive)
             else:
                 self._held_back = asyncio.get_running_loop().create_task(self._later(reply, request.keep_alive))
 
-    async def _later(self, reply: Awaitable[Reply], keep_alive: bool) -> None:
+    async def _later(self, reply: Awaitable[Reply | None], keep_alive: bool) -> None:
         self._write(await reply, keep_alive)
         self._held_back = None
         self._answer()
 
-    def _write(self, reply: Reply, keep_alive: bool) -> None:
+    def _write(self, reply: Reply | None, keep_alive: bool) -> None:
+        if reply is None:
+            self._transport.close()
+            return
         status = reply.status
+        extra = "".join(f"{name}: {value}\r\n" for name, value in reply.headers)
         close = "" if keep_alive else "connection: close\r\n"
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {reply.content_type}\r\n"
-            f"content-length: {len(reply.body)}\r\n{close}\r\n"
+            f"content-length: {len(reply.body)}\r\n{extra}{close}\r\n"
         )
         self._transport.write(head.encode() + reply.body)
         if not keep_alive:

@@ -1,15 +1,18 @@
 """The cluster: takes transactions in, lands them, remembers them.
 
 Everything is synchronous and belongs to one thread. Sent transactions land at once, in the slot in
-progress; those that a fault delays land when their slot has come, which is worked out on the next call.
+progress; whatever is to happen in a later slot happens when that slot has come, which is worked out on the
+next call. Slots that are not finalized can be undone: a fork.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from heapq import heappop, heappush
 from itertools import compress, count
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from solders.pubkey import Pubkey
 
@@ -20,6 +23,7 @@ from deploy.localnet.chain_errors import ALREADY_PROCESSED, BLOCKHASH_NOT_FOUND,
 from deploy.localnet.compute import unit_price
 from deploy.localnet.executor import Executor
 from deploy.localnet.fee_history import FeeHistory
+from deploy.localnet.history import History
 from deploy.localnet.machine import Machine
 from deploy.localnet.meta import balances, meta_json
 from deploy.localnet.plan import Execution
@@ -31,10 +35,15 @@ from deploy.localnet.slots import (
 )
 from deploy.localnet.store import Landed, Status, Store
 from deploy.localnet.swaps import Refused
-from deploy.localnet.transactions import LOOKUP_TABLES, LookupFailed, Resolved, WireTransaction, resolve
+from deploy.localnet.transactions import LOOKUP_TABLES, LookupFailed, Resolved, WireTransaction, decode, resolve
 
 # How many slots back a lookup table may refer when it is made.
 _SLOT_HASHES = 150
+# How many slots a node can be behind: beyond the life of a blockhash nothing new is to be seen.
+MAX_LAG = MAX_BLOCKHASH_AGE
+
+# What happens in a slot, which it is given.
+Event: TypeAlias = Callable[[int], object]
 
 
 class Simulated(NamedTuple):
@@ -45,12 +54,21 @@ class Simulated(NamedTuple):
     resolved: Resolved | None
 
 
-class _Waiting(NamedTuple):
-    slot: int
-    # Keeps those of one slot in the order in which they came.
-    number: int
-    transaction: WireTransaction
-    custom_error: int | None
+class Mishap(NamedTuple):
+    """What happens to a sent transaction besides landing in the slot in progress.
+
+    It lands `delay_slots` later. With `custom_error` its last instruction fails with that code, or its swap
+    when it has one. `forked_after` slots behind its own, everything from its slot on is undone, to come again
+    `again` slots later where that is set.
+    """
+
+    delay_slots: int = 0
+    custom_error: int | None = None
+    forked_after: int | None = None
+    again: int | None = None
+
+
+NO_MISHAP = Mishap()
 
 
 class Ledger:
@@ -65,15 +83,20 @@ class Ledger:
         self._executor = Executor(self.machine, self.book, self._emulated)
         self._remembered_slots = REMEMBERED_BLOCKHASHES + clock.lag(Commitment.FINALIZED)
         self._recent: OrderedDict[bytes, Status] = OrderedDict()
-        self._waiting: list[_Waiting] = []
+        # Signatures that never land, with the slot in which that was decided.
+        self._doomed: dict[bytes, int] = {}
+        self._events: list[tuple[int, int, Event]] = []
+        # Keeps the events of one slot in the order in which they came.
         self._numbers = count()
-        # Called after each landed transaction.
-        self.on_landed: Callable[[], None] = _nobody
+        # Called after each landed transaction and each fork.
+        self.on_changed: Callable[[], None] = _nobody
         self.fees = FeeHistory(MAX_BLOCKHASH_AGE)
         for address, account, executable in store.accounts():
             self.machine.set_account(address, account, executable)
         for signature, status in store.statuses_since(clock.slot() - self._remembered_slots):
             self._recent[signature] = status
+        length = max(MAX_LAG, clock.lag(Commitment.FINALIZED))
+        self._history = History(self.book, length, store.newest_slot())
 
     def close(self) -> None:
         """Close the store; nothing else holds anything."""
@@ -82,9 +105,10 @@ class Ledger:
     def set_accounts(
         self, accounts: Mapping[Pubkey, Account | None], executable: frozenset[Pubkey] = frozenset()
     ) -> None:
-        """Overwrite accounts from outside of the chain."""
-        for address, account in accounts.items():
-            self.machine.set_account(address, account, address in executable)
+        """Overwrite accounts from outside of the chain, in the slot in progress: a fork of it undoes that too."""
+        with self._history.recording(self.clock.slot()):
+            for address, account in accounts.items():
+                self.machine.set_account(address, account, address in executable)
         self.store.put_accounts(accounts, executable)
 
     def skip(self, slots: int) -> None:
@@ -94,32 +118,46 @@ class Ledger:
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Bring the cluster to the present: land the delayed transactions whose slot has come, set the clock."""
-        while self._waiting and self._waiting[0].slot <= self.clock.slot():
-            due = heappop(self._waiting)
-            self._land(due.transaction, due.slot, due.custom_error)
-        slot = self.clock.slot()
-        self.machine.set_time(slot, self.clock.unix_time(slot))
+        """Bring the cluster to the present: let happen what was to happen until now, set the clock."""
+        while self._events and self._events[0][0] <= self.clock.slot():
+            slot, _, event = heappop(self._events)
+            event(slot)
+        self._set_time()
 
-    def submit(self, transaction: WireTransaction, delay_slots: int = 0, custom_error: int | None = None) -> None:
-        """Take a sent transaction in, as the leader does: what cannot land vanishes without a word.
+    def at(self, slot: int, event: Event) -> None:
+        """Let `event` happen in `slot`, which has not begun. A stopped cluster forgets it."""
+        heappush(self._events, (slot, next(self._numbers), event))
 
-        With `custom_error` its last instruction fails with that code, or its swap when it has one.
-        """
-        slot = self.clock.slot() + delay_slots
+    def submit(self, transaction: WireTransaction, mishap: Mishap = NO_MISHAP) -> None:
+        """Take a sent transaction in, as the leader does: what cannot land vanishes without a word."""
+        slot = self.clock.slot() + mishap.delay_slots
         # Whether the blockhash will be too old by then is known now; later it may be forgotten.
         if not self.clock.accepts(bytes(transaction.message.recent_blockhash), slot):
             return
-        if delay_slots:
-            heappush(self._waiting, _Waiting(slot, next(self._numbers), transaction, custom_error))
+        if mishap.delay_slots:
+            self.at(slot, partial(self.land, transaction, mishap=mishap))
         else:
-            self._land(transaction, slot, custom_error)
+            self.land(transaction, slot, mishap)
+
+    def can_land(self, transaction: WireTransaction) -> bool:
+        """Whether the transaction would land if it were sent now, as far as age and duplicates go."""
+        signature = bytes(transaction.signature)
+        alive = self.clock.accepts(bytes(transaction.message.recent_blockhash), self.clock.slot())
+        return alive and signature not in self._recent and signature not in self._doomed
+
+    def doom(self, transaction: WireTransaction) -> None:
+        """Let the transaction never land, however often it is sent."""
+        slot = self.clock.slot()
+        self._doomed[bytes(transaction.signature)] = slot
+        while (first := next(iter(self._doomed.items())))[1] < slot - MAX_BLOCKHASH_AGE:
+            del self._doomed[first[0]]
 
     def refusal(self, transaction: WireTransaction, bank_slot: int) -> str | None:
         """Why a block in `bank_slot` cannot hold the transaction, before anything runs."""
         if not self.clock.accepts(bytes(transaction.message.recent_blockhash), bank_slot):
             return BLOCKHASH_NOT_FOUND
-        return ALREADY_PROCESSED if self._processed(transaction) else None
+        known = self.status(bytes(transaction.signature), search_history=False)
+        return None if known is None else ALREADY_PROCESSED
 
     def simulate(self, transaction: WireTransaction) -> Simulated:
         """Run the transaction on the newest state without effect; age and duplicates are not checked."""
@@ -131,27 +169,65 @@ class Ledger:
         execution = self._executor.simulate(resolved)
         return Simulated(execution.error, execution, resolved)
 
-    def status(self, signature: bytes, search_history: bool) -> Status | None:
-        """Where a transaction landed; without `search_history` only recent slots are known."""
-        status = self._recent.get(signature)
-        if status is not None and status.slot > self.clock.slot() - self._remembered_slots:
-            return status
-        return self.store.status(signature) if search_history else None
+    def status(self, signature: bytes, search_history: bool, first_slot: int = 0) -> Status | None:
+        """Where a transaction landed.
 
-    def _land(self, transaction: WireTransaction, slot: int, custom_error: int | None) -> None:
-        if self._processed(transaction) or not transaction.signed():
-            return
+        Without `search_history` only recent slots are known, with it all from `first_slot` on too.
+        """
+        newest = self.clock.slot()
+        status = self._recent.get(signature)
+        if status is not None and newest - self._remembered_slots < status.slot <= newest:
+            return status
+        status = self.store.status(signature) if search_history else None
+        return status if status is not None and first_slot <= status.slot <= newest else None
+
+    def fork(self, slots: int, again: int | None = None) -> tuple[int, list[Landed]]:
+        """Undo the newest `slots` slots, that in progress among them; returns the newest slot kept and what vanished.
+
+        Other blocks take their place, with the same hashes but without these transactions: all their effects
+        are gone, and the same bytes can land once more while their blockhash lives. With `again` they do so by
+        themselves that many slots later. Slots that were finalized stay, and those up to the last transaction
+        before this process started; ValueError when `slots` reaches into the former.
+        """
+        limit = self.clock.lag(Commitment.FINALIZED)
+        if not 0 < slots <= limit:
+            raise ValueError(f"a fork can undo 1 to {limit} slots, not {slots}: earlier ones are final")
+        now = self.clock.slot()
+        return self._undo_after(now - slots, now, again)
+
+    @contextmanager
+    def as_of(self, slot: int, accounts: bool) -> Iterator[None]:
+        """Meanwhile everything is as it was at the end of `slot`, the accounts only where `accounts` is set.
+
+        Nothing may land meanwhile. Accounts before the start of the process are shown as they were then.
+        """
+        then = self._history.as_of(slot) if accounts else {}
+        now = {address: self.book[address] for address in then}
+        try:
+            with self.clock.stopped_at(slot):
+                self._place(then)
+                self._set_time()
+                yield
+        finally:
+            self._place(now)
+            self._set_time()
+
+    def land(self, transaction: WireTransaction, slot: int, mishap: Mishap = NO_MISHAP) -> Status | None:
+        """Put the transaction into the block of `slot`, the newest; None when that is impossible."""
+        signature = bytes(transaction.signature)
+        if signature in self._recent or signature in self._doomed or not transaction.signed():
+            return None
         try:
             resolved = self._ready(transaction, slot)
         except LookupFailed:
-            return
+            return None
         before = balances(self.machine, resolved)
-        refuse = {} if custom_error is None else self._reverting(resolved, custom_error)
-        execution = self._executor.execute(resolved, refuse)
+        refuse = {} if mishap.custom_error is None else self._reverting(resolved, mishap.custom_error)
+        with self._history.recording(slot):
+            execution = self._executor.execute(resolved, refuse)
         if not execution.landed:
-            return
+            return None
         after = balances(self.machine, resolved)
-        signature = bytes(transaction.signature)
         meta = meta_json(self.machine, resolved, execution, before, after)
         landed = Landed(signature, slot, execution.error, transaction.memo(), bytes(transaction.raw), meta)
         self.store.put_landed(landed, dict.fromkeys(resolved.keys), execution.accounts)
@@ -159,14 +235,39 @@ class Ledger:
         while self._recent and next(iter(self._recent.values())).slot <= slot - self._remembered_slots:
             self._recent.popitem(last=False)
         self.fees.add(slot, unit_price(resolved), compress(resolved.keys, resolved.writable))
-        self.on_landed()
+        if mishap.forked_after is not None:
+            self.at(slot + mishap.forked_after, lambda at: self._undo_after(slot - 1, at, mishap.again))
+        self.on_changed()
+        return self._recent[signature]
 
-    def _processed(self, transaction: WireTransaction) -> bool:
-        return bytes(transaction.signature) in self._recent
+    def _undo_after(self, slot: int, now: int, again: int | None) -> tuple[int, list[Landed]]:
+        slot = max(slot, self._history.oldest)
+        undone = self.store.landed_after(slot)
+        accounts = self._history.as_of(slot)
+        self.store.undo(slot, accounts, frozenset(self.book.executable & accounts.keys()))
+        self._place(accounts)
+        self._history.forget_after(slot)
+        self.fees.forget_after(slot)
+        for landed in undone:
+            self._recent.pop(landed.signature, None)
+            if again is not None:
+                transaction = decode(landed.wire)
+                if now + again <= self.clock.last_slot_for(bytes(transaction.message.recent_blockhash), landed.slot):
+                    self.at(now + again, partial(self.land, transaction))
+        self.on_changed()
+        return slot, undone
+
+    def _set_time(self) -> None:
+        slot = self.clock.slot()
+        self.machine.set_time(slot, self.clock.unix_time(slot))
+
+    def _place(self, accounts: Mapping[Pubkey, Account | None]) -> None:
+        for address, account in accounts.items():
+            self.machine.set_account(address, account, address in self.book.executable)
 
     def _reverting(self, resolved: Resolved, custom_error: int) -> dict[int, Refused]:
         programs = [resolved.program(at) for at in range(len(resolved.instructions))]
-        swaps = [at for at, program in enumerate(programs) if self._emulated(program) is not None]
+        swaps = [at for at, program in enumerate(programs) if kinds.by_program(program) is not None]
         at = swaps[0] if swaps else len(programs) - 1
         return {at: Refused({"Custom": custom_error}, [], units=0)}
 

@@ -20,6 +20,10 @@ from deploy.localnet.slots import SLOTS_PER_EPOCH
 _SYSVARS = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 
 
+class BadProgram(ValueError):
+    """A file among the programs that is none; the message names it."""
+
+
 class Run(NamedTuple):
     """What the machine did with a transaction. `error` is a TransactionError in its JSON form."""
 
@@ -34,7 +38,10 @@ class Run(NamedTuple):
 
 
 class Machine:
-    """Runs transactions one after another. Signatures, blockhashes and duplicates are checked elsewhere."""
+    """Runs transactions one after another. Signatures, blockhashes and duplicates are checked elsewhere.
+
+    `programs` holds real program binaries, `<program id>.so`; raises BadProgram on one that is none.
+    """
 
     def __init__(self, book: Book, programs: Path | None) -> None:
         self.book = book
@@ -48,8 +55,12 @@ class Machine:
         self.clock = Clock(0, 0, 0)
         self.real_programs: set[Pubkey] = set()
         for path in sorted(programs.glob("*.so")) if programs else ():
-            program = Pubkey.from_string(path.stem)
-            self._vm.add_program_from_file(program, path)
+            try:
+                program = Pubkey.from_string(path.stem)
+                self._vm.add_program(program, path.read_bytes())
+            # The machine's own error type cannot be imported.
+            except Exception as error:
+                raise BadProgram(f"{path}: {error}") from error
             self.real_programs.add(program)
 
     def set_time(self, slot: int, unix_timestamp: int) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from activities.venues.pool import Account
 from deploy.localnet.chain_errors import Json
-from deploy.localnet.node import Node
+from deploy.localnet.node import Node, Nodes
 from deploy.localnet.rpc.encoding import account_json, view_of
 from deploy.localnet.rpc.errors import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError, invalid
 from deploy.localnet.rpc.params import Params, in_context, signature
@@ -40,15 +41,19 @@ class _Subscription:
 
 
 class PubSub:
-    """The subscriptions of one node."""
+    """The subscriptions of all nodes; the path of a connection picks the node.
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    `lag` and `lie` strike signature subscriptions when they are made, under the name `signatureSubscribe`.
+    """
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+        self._ledger = nodes.main.ledger
         self._numbers = count(1)
         self._subscriptions: dict[int, _Subscription] = {}
         self._landed = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
-        node.ledger.on_landed = self._landed.set
+        self._ledger.on_changed = self._landed.set
 
     async def serve(self, connection: ServerConnection) -> None:
         """Serve one client until it leaves."""
@@ -64,6 +69,10 @@ class PubSub:
         """Stop looking at the cluster."""
         if self._following is not None:
             self._following.cancel()
+
+    def _node(self, connection: ServerConnection) -> Node:
+        request = connection.request
+        return (None if request is None else self._nodes.at(request.path)) or self._nodes.main
 
     def _answer(self, connection: ServerConnection, message: str | bytes) -> dict[str, Json]:
         call_id: Json = None
@@ -82,12 +91,13 @@ class PubSub:
 
     def _call(self, connection: ServerConnection, method: str, params: Params) -> Json:
         topic = method.removesuffix("Unsubscribe").removesuffix("Subscribe")
-        start = {
-            "signature": self._signature,
+        topics: dict[str, Callable[[Params], News]] = {
+            "signature": partial(self._signature, connection),
             "slot": self._slot,
             "root": self._root,
             "account": self._account,
-        }.get(topic)
+        }
+        start = topics.get(topic)
         if start is None or topic == method:
             raise RpcError(METHOD_NOT_FOUND, "Method not found")
         if method.endswith("Unsubscribe"):
@@ -106,9 +116,9 @@ class PubSub:
         """Tell the subscribers what is new, until there are none."""
         while self._subscriptions:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._landed.wait(), self._node.ledger.clock.until_next_slot())
+                await asyncio.wait_for(self._landed.wait(), self._ledger.clock.until_next_slot())
             self._landed.clear()
-            self._node.ledger.catch_up()
+            self._ledger.catch_up()
             for number, one in list(self._subscriptions.items()):
                 for result in one.news():
                     params: Json = {"result": result, "subscription": number}
@@ -117,21 +127,22 @@ class PubSub:
                     if one.once:
                         self._subscriptions.pop(number, None)
 
-    def _signature(self, params: Params) -> News:
+    def _signature(self, connection: ServerConnection, params: Params) -> News:
         wanted = bytes(signature(params.text(0)))
         commitment = params.config(1).commitment()
-        ledger = self._node.ledger
+        ledger = self._ledger
+        sight = self._node(connection).seeing("signatureSubscribe").sight
 
         def news() -> Iterator[Json]:
-            status = ledger.status(wanted, search_history=False)
-            slot = ledger.clock.slot_at(commitment)
+            status = None if sight.lies else ledger.status(wanted, search_history=False)
+            slot = ledger.clock.slot_at(commitment) - sight.lag
             if status is not None and status.slot <= slot:
                 yield in_context(slot, {"err": status.error})
 
         return news
 
     def _slot(self, params: Params) -> News:
-        clock = self._node.ledger.clock
+        clock = self._ledger.clock
         seen = clock.slot()
 
         def news() -> Iterator[Json]:
@@ -144,7 +155,7 @@ class PubSub:
         return news
 
     def _root(self, params: Params) -> News:
-        clock = self._node.ledger.clock
+        clock = self._ledger.clock
         seen = clock.slot_at(Commitment.FINALIZED)
 
         def news() -> Iterator[Json]:
@@ -158,7 +169,7 @@ class PubSub:
     def _account(self, params: Params) -> News:
         address, config = params.pubkey(0), params.config(1)
         commitment, view = config.commitment(), view_of(config)
-        ledger = self._node.ledger
+        ledger = self._ledger
         seen = ledger.machine.account(address)
 
         def news() -> Iterator[Json]:

@@ -12,9 +12,10 @@ from websockets.asyncio.server import serve as serve_websockets
 
 from deploy.localnet.app import MAX_BODY, App
 from deploy.localnet.cluster import FAUCET, open_cluster
-from deploy.localnet.faults import FaultPlan
+from deploy.localnet.fault_file import parse_fault, read_faults
+from deploy.localnet.faults import Fault
 from deploy.localnet.http_server import Connections
-from deploy.localnet.node import Node
+from deploy.localnet.node import MAIN, Node, Nodes
 from deploy.localnet.pubsub import PubSub
 from deploy.localnet.settings import LocalnetSettings
 from deploy.localnet.wallets import wallet
@@ -27,7 +28,7 @@ _MAX_ATTEMPTS = 20
 def serve(settings: LocalnetSettings) -> None:
     """Run until SIGTERM or SIGINT, then return.
 
-    Raises what `open_cluster` raises, and OSError when the port is taken.
+    Raises what `open_cluster` raises, OSError when the port is taken, and FaultError.
     """
     uvloop.run(_serve(settings))
 
@@ -39,16 +40,16 @@ async def running_localnet(settings: LocalnetSettings) -> AsyncIterator[str]:
     WebSocket subscriptions are served on the port above, where that is free.
     """
     async with contextlib.AsyncExitStack() as stack:
-        node = open_node(settings)
-        stack.callback(node.ledger.close)
+        nodes = open_nodes(settings)
+        stack.callback(nodes.main.ledger.close)
         listener, sub_listener = _listening(settings)
         stack.enter_context(listener)
         if sub_listener is not None:
             stack.enter_context(sub_listener)
-            pubsub = PubSub(node)
+            pubsub = PubSub(nodes)
             stack.callback(pubsub.close)
             await stack.enter_async_context(serve_websockets(pubsub.serve, sock=sub_listener, compression=None))
-        connections = Connections(App(node), MAX_BODY)
+        connections = Connections(App(nodes), MAX_BODY)
         server = await asyncio.get_running_loop().create_server(connections.protocol, sock=listener)
         stack.callback(connections.close)
         stack.callback(server.close)
@@ -56,10 +57,32 @@ async def running_localnet(settings: LocalnetSettings) -> AsyncIterator[str]:
         yield f"http://{host}:{listener.getsockname()[1]}"
 
 
-def open_node(settings: LocalnetSettings) -> Node:
-    """The cluster of the settings with everything a node needs; raises as `open_cluster` does."""
+def open_nodes(settings: LocalnetSettings) -> Nodes:
+    """The cluster of the settings with its nodes; raises as `open_cluster` does, and FaultError."""
+    faults, seed = _first_faults(settings)
     ledger = open_cluster(settings)
-    return Node(ledger, FaultPlan(settings.seed), wallet(settings.data_dir / "wallets", FAUCET))
+    try:
+        return Nodes(ledger, wallet(settings.data_dir / "wallets", FAUCET), seed, faults)
+    except BaseException:
+        ledger.close()
+        raise
+
+
+def open_node(settings: LocalnetSettings) -> Node:
+    """The main node of the cluster of the settings; raises as `open_nodes` does."""
+    return open_nodes(settings).main
+
+
+def _first_faults(settings: LocalnetSettings) -> tuple[dict[str, list[Fault]], int]:
+    """The faults in force from the start on, by node, and the seed of their draws."""
+    faults: dict[str, list[Fault]] = {}
+    seed: int | None = None
+    if settings.faults is not None:
+        faults, seed = read_faults(settings.faults, MAIN)
+    for text in settings.fault:
+        name, fault = parse_fault(text, MAIN)
+        faults.setdefault(name, []).append(fault)
+    return faults, settings.seed if seed is None else seed
 
 
 async def _serve(settings: LocalnetSettings) -> None:

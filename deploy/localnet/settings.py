@@ -33,4 +33,8 @@ class LocalnetSettings(BaseSettings):
     slot_ms: int = Field(400, ge=5, le=60_000, description="Length of a slot in milliseconds.")
     confirmed_lag: int = Field(1, ge=0, le=1_000, description="Slots until a slot counts as confirmed.")
     finalized_lag: int = Field(32, ge=0, le=1_000, description="Slots until a slot counts as finalized.")
-    seed: int = Field(0, description="Seed of the random draws of injected faults.")
+    seed: int = Field(0, description="Seed of the random draws of injected faults; that of a faults file is stronger.")
+    faults: FilePath | None = Field(None, description="TOML file of faults that are in force from the start on.")
+    fault: tuple[str, ...] = Field(
+        (), description="More such faults, each in the form kind=drop,probability=0.1 (node=NAME for another node)."
+    )

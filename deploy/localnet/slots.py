@@ -10,7 +10,8 @@ import hashlib
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -66,6 +67,7 @@ class SlotClock:
         self._now = now or steady_time()
         self._lags = lags
         self._latest = FIRST_SLOT
+        self._stopped: int | None = None
         self._slot_of: OrderedDict[bytes, int] = OrderedDict()
         self._hashed_to = 0
         self.anchors = anchors
@@ -76,11 +78,22 @@ class SlotClock:
 
     def slot(self) -> int:
         """The slot in progress, in which transactions land."""
+        if self._stopped is not None:
+            return self._stopped
         anchor = self.anchors[-1]
         elapsed_ms = (self._now() - anchor.time) * 1000
         current = anchor.slot + max(0, int(elapsed_ms // anchor.slot_ms))
         self._latest = max(self._latest, current)
         return self._latest
+
+    @contextmanager
+    def stopped_at(self, slot: int) -> Iterator[None]:
+        """Meanwhile `slot` is the slot in progress: the clock of a node that is behind."""
+        self._stopped = slot
+        try:
+            yield
+        finally:
+            self._stopped = None
 
     def until_next_slot(self) -> float:
         """The seconds until the slot in progress ends."""
@@ -135,6 +148,10 @@ class SlotClock:
         """Whether a block in `bank_slot` may hold a transaction that names `blockhash`."""
         slot = self.slot_of_blockhash(blockhash)
         return slot is not None and slot <= bank_slot <= slot + MAX_BLOCKHASH_AGE
+
+    def last_slot_for(self, blockhash: bytes, slot: int) -> int:
+        """The last slot that accepts the blockhash of a transaction that landed in `slot`; any age is known."""
+        return next(at for at in range(slot, -1, -1) if self.blockhash(at) == blockhash) + MAX_BLOCKHASH_AGE
 
 
 def block_height(slot: int) -> int:

@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS mentions (
 ) WITHOUT ROWID;
 """
 
+# The largest slot that the file can hold.
+MAX_SLOT = (1 << 63) - 1
 # About the mentions of two hundred transactions.
 _MENTIONS_AT_ONCE = 4_000
 
@@ -125,6 +127,24 @@ class Store:
         if len(self._mentions) > _MENTIONS_AT_ONCE:
             self._write_mentions()
 
+    def landed_after(self, slot: int) -> list[Landed]:
+        """Every transaction after `slot`, in order."""
+        rows = self._db.execute(
+            "SELECT signature, slot, error, memo, wire, meta FROM transactions WHERE slot > ? ORDER BY seq", (slot,)
+        )
+        return [_landed(row) for row in rows]
+
+    def undo(self, slot: int, accounts: Mapping[Pubkey, Account | None], executable: frozenset[Pubkey]) -> None:
+        """Forget every transaction after `slot`, and write the accounts as they were then."""
+        self._write_mentions()
+        with self._transaction():
+            gone = "SELECT seq FROM transactions WHERE slot > ?"
+            self._db.execute(f"DELETE FROM mentions WHERE seq IN ({gone})", (slot,))
+            self._db.execute("DELETE FROM transactions WHERE slot > ?", (slot,))
+            self._write_accounts(accounts, executable)
+            # Their numbers are given out again.
+            self.set_value("indexed", self.count())
+
     def landed(self, signature: bytes) -> Landed | None:
         """The transaction with this signature."""
         row = self._db.execute(
@@ -144,24 +164,38 @@ class Store:
             yield signature, Status(at, _error(error))
 
     def history(
-        self, address: Pubkey, before: bytes | None, until: bytes | None, newest_slot: int, limit: int
+        self,
+        address: Pubkey,
+        before: bytes | None,
+        until: bytes | None,
+        slots: tuple[int, int],
+        limit: int,
     ) -> list[Landed]:
-        """Transactions that mention `address`, newest first, between the two signatures (exclusive)."""
+        """Transactions that mention `address`, newest first, between the two signatures (exclusive).
+
+        `slots` are the first and the last slot to look at.
+        """
         self._write_mentions()
         query = (
             "SELECT t.signature, t.slot, t.error, t.memo, x'', '' FROM mentions m JOIN transactions t "
-            "ON t.seq = m.seq WHERE m.address = ? AND t.slot <= ? AND m.seq < ? AND m.seq > ? "
+            "ON t.seq = m.seq WHERE m.address = ? AND t.slot BETWEEN ? AND ? AND m.seq < ? AND m.seq > ? "
             "ORDER BY m.seq DESC LIMIT ?"
         )
         last = self._seq(before) if before is not None else (1 << 62)
         first = self._seq(until) if until is not None else 0
-        rows = self._db.execute(query, (bytes(address), newest_slot, last or 0, first or 0, limit))
+        rows = self._db.execute(query, (bytes(address), *slots, last or 0, first or 0, limit))
         return [_landed(row) for row in rows]
 
-    def count(self) -> int:
-        """How many transactions ever landed."""
-        total: int = self._db.execute("SELECT coalesce(max(seq), 0) FROM transactions").fetchone()[0]
-        return total
+    def count(self, newest_slot: int = MAX_SLOT) -> int:
+        """How many transactions landed up to `newest_slot`."""
+        query = "SELECT seq FROM transactions WHERE slot <= ? ORDER BY slot DESC, seq DESC LIMIT 1"
+        row = self._db.execute(query, (newest_slot,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def newest_slot(self) -> int:
+        """The slot of the transaction that landed last, 0 when none has."""
+        slot: int = self._db.execute("SELECT coalesce(max(slot), 0) FROM transactions").fetchone()[0]
+        return slot
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

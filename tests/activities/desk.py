@@ -14,10 +14,11 @@ from activities.in_flight import InFlight
 from activities.pools import PoolReader
 from activities.quotes import Quoter
 from activities.solana.confirmation import Confirmations
+from activities.solana.fees import Fees
 from activities.solana.rpc import SolanaRpc
 from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
-from activities.swap_builder import Fees, SwapBuilder
+from activities.swap_builder import SwapBuilder
 from activities.venues import kinds
 from activities.venues.mint import NATIVE_MINT
 from tests.localnet.chain import USDC, Chain, ata, running
@@ -71,11 +72,11 @@ async def registered(chain: Chain) -> list[RegisteredPool]:
 class Worker:
     """One worker's activities; a second one on the same desk is what comes after a crash."""
 
-    def __init__(self, chain: Chain, wallet_dir: Path, pools: Pools, store: MemoryStore) -> None:
+    def __init__(self, chain: Chain, wallet_dir: Path, pools: Pools, store: MemoryStore, fees: Fees = FEES) -> None:
         self.rpc = SolanaRpc(chain.url)
         in_flight = InFlight()
         self.quoter = Quoter(PoolReader(self.rpc, pools, _ALWAYS_FRESH), in_flight)
-        self.builder = SwapBuilder(self.rpc, self.quoter, Wallets(wallet_dir), FEES, _ALWAYS_FRESH)
+        self.builder = SwapBuilder(self.rpc, self.quoter, Wallets(wallet_dir), fees, _ALWAYS_FRESH)
         self.confirmations = Confirmations(self.rpc, poll_seconds=0.01)
         self.swap = SwapActivities(store, MemoryRelay(), self.rpc, self.builder, self.confirmations, in_flight)
 
@@ -95,9 +96,9 @@ class Desk:
         self.store = MemoryStore()
         self.worker = self.new_worker()
 
-    def new_worker(self) -> Worker:
+    def new_worker(self, fees: Fees = FEES) -> Worker:
         """A worker with nothing in its memory."""
-        return Worker(self.chain, self._wallet_dir, self.pools, self.store)
+        return Worker(self.chain, self._wallet_dir, self.pools, self.store, fees)
 
     async def restart(self) -> None:
         """End the worker and go on with a new one."""
@@ -159,9 +160,9 @@ def transaction_of(swap: SwapAttempt) -> VersionedTransaction:
 
 
 @asynccontextmanager
-async def open_desk(data_dir: Path) -> AsyncIterator[Desk]:
+async def open_desk(data_dir: Path, **settings: Any) -> AsyncIterator[Desk]:
     """A desk on a new cluster with its data in the directory."""
-    async with running(data_dir) as chain:
+    async with running(data_dir, **settings) as chain:
         desk = Desk(chain, data_dir / "wallets", Pools(await registered(chain)))
         try:
             yield desk

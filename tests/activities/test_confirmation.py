@@ -1,16 +1,16 @@
 """What became of a signature is a fact or it is not told: the node's silence, lag and outages prove nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import pytest
 from solders.signature import Signature
 from solders.transaction_status import TransactionErrorFieldless, TransactionErrorType
 
 from activities.solana.confirmation import RESEND_AFTER_SLOTS, Confirmations, Expired, Landed
-from activities.solana.rpc import MAX_STATUSES, BlockPosition, ChainUnavailable, SignatureStatus, SolanaRpc, Statuses
+from activities.solana.rpc import MAX_STATUSES, BlockPosition, ChainUnavailable
+from activities.solana.statuses import Level, SignatureStatus, Statuses
 
 LAST_VALID = 150
 FAILED = TransactionErrorFieldless.AccountInUse
@@ -18,11 +18,13 @@ FAILED = TransactionErrorFieldless.AccountInUse
 
 @dataclass
 class Node:
-    """Stands in for `SolanaRpc`: one node, or several that disagree, as a test sets the fields.
+    """Stands in for `SolanaRpc` with one node, or what several behind one address say, as a test sets the fields.
 
     `recent` answers plain questions, `history` those that search. `asked` is set by each question for statuses.
     """
 
+    host: str = "node"
+    is_of_our_cluster: bool = True
     slot: int = 1_000
     finalized_at: BlockPosition = field(default_factory=lambda: BlockPosition(slot=968, height=100))
     recent: dict[Signature, SignatureStatus] = field(default_factory=dict)
@@ -50,6 +52,12 @@ class Node:
             raise self.outages.pop(0)
         return Statuses(self.slot, tuple(self.recent.get(each) for each in asked))
 
+    def nodes(self) -> Sequence["Node"]:
+        return [self]
+
+    async def first_available_block(self) -> int:
+        return 0
+
     async def finalized(self) -> BlockPosition:
         return self.finalized_at
 
@@ -72,7 +80,7 @@ def node() -> Node:
 
 @pytest.fixture
 async def confirmations(node: Node) -> AsyncIterator[Confirmations]:
-    confirmations = Confirmations(cast(SolanaRpc, node), poll_seconds=0)
+    confirmations = Confirmations(node, poll_seconds=0)
     yield confirmations
     await confirmations.close()
 
@@ -90,8 +98,8 @@ def settling(
     return asyncio.create_task(confirmations.settle(signature, bytes(signature), last_valid, on_executed))
 
 
-def seen(slot: int = 990, error: TransactionErrorType | None = None, confirmed: bool = True) -> SignatureStatus:
-    return SignatureStatus(slot, error, confirmed)
+def seen(slot: int = 990, error: TransactionErrorType | None = None, level: Level = Level.CONFIRMED) -> SignatureStatus:
+    return SignatureStatus(slot, error, level)
 
 
 class TestLanding:
@@ -101,19 +109,24 @@ class TestLanding:
         assert await settling(confirmations, signature) == Landed(990, None)
         assert node.sent == [bytes(signature)]
 
-    async def test_a_failed_transaction_has_landed_with_its_error(
+    async def test_a_failed_transaction_has_landed_with_its_error_once_that_is_final(
         self, node: Node, confirmations: Confirmations
     ) -> None:
+        """A fork could still take the failure away, and let the same bytes succeed beside those signed after it."""
         signature = Signature.new_unique()
         node.recent[signature] = seen(slot=990, error=FAILED)
-        assert await settling(confirmations, signature) == Landed(990, FAILED)
+        waiting = settling(confirmations, signature)
+        await node.asked_again(4)
+        assert not waiting.done()
+        node.recent[signature] = seen(slot=990, error=FAILED, level=Level.FINALIZED)
+        assert await waiting == Landed(990, FAILED)
 
     @pytest.mark.parametrize("error", [None, FAILED])
     async def test_what_a_fork_may_undo_is_no_outcome_but_it_is_heard(
         self, node: Node, confirmations: Confirmations, error: TransactionErrorType | None
     ) -> None:
         signature, heard = Signature.new_unique(), list[int]()
-        node.recent[signature] = seen(slot=995, error=error, confirmed=False)
+        node.recent[signature] = seen(slot=995, error=error, level=Level.PROCESSED)
         waiting = settling(confirmations, signature, on_executed=heard.append)
         await node.asked_again()
         assert not waiting.done()
@@ -125,11 +138,11 @@ class TestLanding:
         self, node: Node, confirmations: Confirmations
     ) -> None:
         signature = Signature.new_unique()
-        node.recent[signature] = seen(confirmed=False)
+        node.recent[signature] = seen(level=Level.PROCESSED)
         waiting = settling(confirmations, signature)
         await node.asked_again()
         del node.recent[signature]
-        node.finalized_at = BlockPosition(slot=999, height=LAST_VALID + 1)
+        node.slot, node.finalized_at = 1_100, BlockPosition(slot=1_068, height=LAST_VALID + 1)
         assert await waiting == Expired(LAST_VALID + 1)
 
 

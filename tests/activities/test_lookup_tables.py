@@ -16,12 +16,13 @@ from activities.in_flight import InFlight
 from activities.pools import Pair, PoolReader
 from activities.quotes import QuotedPool, Quoter
 from activities.solana.confirmation import Confirmations, Landed
+from activities.solana.fees import Fees
 from activities.solana.fills import read_fill
 from activities.solana.lookup_tables import LookupTables, usable_addresses
 from activities.solana.rpc import ChainUnavailable, SolanaRpc
 from activities.solana.transaction import MAX_TRANSACTION_BYTES
 from activities.solana.wallets import Wallets
-from activities.swap_builder import Fees, SwapBuilder
+from activities.swap_builder import SwapBuilder
 from activities.venues import kinds
 from activities.venues.pool import Account
 from deploy.localnet.server import running_localnet

@@ -116,3 +116,21 @@ async def test_what_is_forgotten_is_fetched_again(clock: Clock, source: Source) 
     answers.forget("key")
     answers.forget("never asked for")
     assert await answers.get("key") == "key 2"
+
+
+async def test_what_has_aged_is_forgotten_before_it_becomes_too_much(
+    clock: Clock, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "MOST_KEPT", 3)
+    source.answered.set()
+    answers: Shared[str, str] = Shared(source.fetch, 10.0)
+    for key in ("a", "b"):
+        await answers.get(key)
+    clock.now += 10.5
+    await answers.get("c")
+    await answers.get("d")
+    assert set(answers._running) == {"c", "d"}
+    # What is still good stays, however much it is.
+    for key in ("e", "f"):
+        await answers.get(key)
+    assert [await answers.get(key) for key in "cdef"] == ["c 3", "d 4", "e 5", "f 6"]

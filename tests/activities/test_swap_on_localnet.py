@@ -26,6 +26,7 @@ BUYS_SOL: dict[str, Any] = {"token_in": USDC, "token_out": SOL, "amount_in": 150
 # What the engine asks a node, sending included.
 QUESTIONS = [
     *("getMultipleAccounts", "getLatestBlockhash", "simulateTransaction", "getMinimumBalanceForRentExemption"),
+    "getRecentPrioritizationFees",
     *("sendTransaction", "getSignatureStatuses", "getEpochInfo", "getTransaction"),
 ]
 
@@ -81,9 +82,11 @@ class TestLanding:
         assert fill is not None
         assert (fill.amount_in, fill.amount_out) == (terms.amount_in, swap.quoted_out)
         assert 1 <= swap.least_out <= fill.amount_out
+        assert ready.compute_unit_price == FEES.compute_unit_price
         assert fill.fee_lamports == LAMPORTS_PER_SIGNATURE + priority_fee(
             ready.compute_unit_limit, FEES.compute_unit_price
         )
+        assert fill.fee_lamports == ready.fee_lamports
         paid, received = before[0] - after[0], after[1] - before[1]
         if terms.token_in == SOL:
             paid -= fill.fee_lamports
@@ -235,7 +238,7 @@ class TestFaults:
 
     async def test_an_outage_of_the_node_delays_the_outcome(self, desk: Desk) -> None:
         terms, swap = await prepared(desk)
-        await desk.chain.rpc("localnet_setFaults", [{"kind": "rate_limit", "methods": QUESTIONS, "times": 20}])
+        await desk.chain.rpc("localnet_setFaults", [{"kind": "rate_limit", "methods": QUESTIONS, "times": 3}])
         assert (await desk.outcome(terms, swap)).kind is OutcomeKind.LANDED
 
     async def test_a_late_landing_is_a_landing(self, desk: Desk) -> None:

@@ -8,7 +8,12 @@ import pytest
 from workflows.domain.errors import ErrorCode, may_retry
 from workflows.domain.retry import next_attempt_after
 
-AT_ONCE = {ErrorCode.SLIPPAGE_EXCEEDED, ErrorCode.BLOCKHASH_EXPIRED, ErrorCode.SWAP_REVERTED}
+AT_ONCE = {
+    ErrorCode.SLIPPAGE_EXCEEDED,
+    ErrorCode.BLOCKHASH_EXPIRED,
+    ErrorCode.SWAP_REVERTED,
+    ErrorCode.COMPUTE_EXCEEDED,
+}
 
 
 @pytest.mark.parametrize("reason", ErrorCode)

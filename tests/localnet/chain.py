@@ -52,6 +52,10 @@ class Chain:
         self._data_dir = data_dir
         self._http = http
 
+    def node(self, name: str) -> "Chain":
+        """The same cluster as another node shows it to raw calls."""
+        return Chain(f"{self.url}/node/{name}", self._data_dir, self.client, self._http)
+
     def wallet(self, name: str = "default") -> Keypair:
         """A wallet of the genesis."""
         return Keypair.from_bytes(bytes(json.loads((self._data_dir / "wallets" / f"{name}.json").read_text())))

@@ -15,7 +15,8 @@ class SwapAttempt(BaseModel):
     """A signed swap, recorded before its first broadcast.
 
     `transaction` is base64. `last_valid_block_height` belongs to the `blockhash` in the signed bytes: the
-    transaction can land in no block beyond it. Amounts in base units.
+    transaction can land in no block beyond it. `signing_slot` is the slot of the state that the blockhash was read
+    from, before which it cannot land either; None in rows of old. Amounts in base units.
     """
 
     model_config = _Frozen
@@ -33,6 +34,7 @@ class SwapAttempt(BaseModel):
     amount_in: BaseUnits
     quoted_out: BaseUnits
     least_out: BaseUnits
+    signing_slot: int | None = None
 
 
 class OutcomeKind(StrEnum):

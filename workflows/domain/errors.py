@@ -53,9 +53,15 @@ class ErrorCode(StrEnum):
     INSUFFICIENT_FUNDS = "insufficient_funds"
     ACCOUNT_FROZEN = "account_frozen"
     POOL_UNAVAILABLE = "pool_unavailable"
+    POOL_PAUSED = "pool_paused"
+    TOKEN_RESTRICTED = "token_restricted"
+    COMPUTE_EXCEEDED = "compute_exceeded"
     SWAP_REVERTED = "swap_reverted"
     BLOCKHASH_EXPIRED = "blockhash_expired"
     CHAIN_UNAVAILABLE = "chain_unavailable"
+    RPC_REFUSED = "rpc_refused"
+    TRANSACTION_INVALID = "transaction_invalid"
+    TRANSACTION_DUPLICATE = "transaction_duplicate"
     TRANSACTION_TOO_LARGE = "transaction_too_large"
     SIGNING_FAILED = "signing_failed"
     CLUSTER_MISMATCH = "cluster_mismatch"
@@ -105,10 +111,22 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.SLIPPAGE_EXCEEDED: Row(409, Retry.AGAIN, "The price moved beyond slippageBps; allow more or retry."),
     ErrorCode.INSUFFICIENT_FUNDS: Row(409, Retry.NEVER, "Fund the wallet: the amount, fees and rent."),
     ErrorCode.ACCOUNT_FROZEN: Row(409, Retry.NEVER, "A token account is frozen by its mint's authority."),
-    ErrorCode.POOL_UNAVAILABLE: Row(409, Retry.AGAIN, "The pool is paused or changed; another is tried."),
+    # The state that quotes are made from shows it: the next choice leaves the pool out.
+    ErrorCode.POOL_UNAVAILABLE: Row(409, Retry.AGAIN, "The pool closed or changed since the choice; another is tried."),
+    # The program says so of a pool that quotes as open: the next choice would fall on it again.
+    ErrorCode.POOL_PAUSED: Row(409, Retry.NEVER, "The pool takes no swaps now; order again later, or another pair."),
+    ErrorCode.TOKEN_RESTRICTED: Row(409, Retry.NEVER, "The token, or your account of it, forbids the transfer."),
+    ErrorCode.COMPUTE_EXCEEDED: Row(
+        409, Retry.AGAIN, "The swap took more compute than simulated; it is simulated anew."
+    ),
     ErrorCode.SWAP_REVERTED: Row(409, Retry.AGAIN, "The program refused the swap; nothing traded."),
     ErrorCode.BLOCKHASH_EXPIRED: Row(409, Retry.AGAIN, "The transaction did not land in time; nothing traded."),
     ErrorCode.CHAIN_UNAVAILABLE: Row(503, Retry.AGAIN, "The RPC node does not answer; try again."),
+    ErrorCode.RPC_REFUSED: Row(
+        502, Retry.NEVER, "The RPC node does not serve what the engine needs; name another one."
+    ),
+    ErrorCode.TRANSACTION_INVALID: Row(500, Retry.NEVER, "Report it: no cluster takes what the engine built."),
+    ErrorCode.TRANSACTION_DUPLICATE: Row(409, Retry.NEVER, "These very bytes were processed; look the signature up."),
     ErrorCode.TRANSACTION_TOO_LARGE: Row(422, Retry.NEVER, "The route does not fit a transaction."),
     ErrorCode.SIGNING_FAILED: Row(503, Retry.AGAIN, "The signer of the wallet does not answer; try again."),
     ErrorCode.CLUSTER_MISMATCH: Row(503, Retry.AGAIN, "The RPC node is on another cluster; run order-engine doctor."),

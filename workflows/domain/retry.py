@@ -10,7 +10,14 @@ _FIRST_PAUSE = timedelta(milliseconds=250)
 _LONGEST_PAUSE = timedelta(seconds=5)
 
 # What these say about the market is already answered by quoting anew: waiting would only let the price move.
-_AT_ONCE = frozenset({ErrorCode.SLIPPAGE_EXCEEDED, ErrorCode.BLOCKHASH_EXPIRED, ErrorCode.SWAP_REVERTED})
+_AT_ONCE = frozenset(
+    {
+        ErrorCode.SLIPPAGE_EXCEEDED,
+        ErrorCode.BLOCKHASH_EXPIRED,
+        ErrorCode.SWAP_REVERTED,
+        ErrorCode.COMPUTE_EXCEEDED,
+    }
+)
 
 
 class Failure(NamedTuple):

@@ -284,6 +284,7 @@ class DammV1(PoolKind):
     }
     slippage_codes: ClassVar[frozenset[int]] = frozenset({6004})
     closed_codes: ClassVar[frozenset[int]] = frozenset({6015})
+    changed_codes: ClassVar[frozenset[int]] = frozenset({6043})
 
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:
         """Pools of the two mints in either order, on any curve."""

@@ -228,6 +228,7 @@ class DammV2Kind(PoolKind):
     error_names: ClassVar[Mapping[int, str]] = ERROR_NAMES
     slippage_codes: ClassVar[frozenset[int]] = frozenset({6002})
     closed_codes: ClassVar[frozenset[int]] = frozenset({6003})
+    changed_codes: ClassVar[frozenset[int]] = frozenset({6015, 6023})
 
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:
         """Two queries: a pool's creator chooses the order of its mints."""

@@ -45,6 +45,7 @@ class DlmmKind(PoolKind):
     # ExceededAmountSlippageTolerance and InsufficientInAmount; PoolDisabled.
     slippage_codes = frozenset({6003, 6104})
     closed_codes = frozenset({6042})
+    changed_codes = frozenset({6009, 6012, 6027, 6028, 6036, 6037})
 
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:
         return tuple(

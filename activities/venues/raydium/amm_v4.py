@@ -277,6 +277,8 @@ class AmmV4(PoolKind):
     }
     slippage_codes: ClassVar[frozenset[int]] = frozenset({30})
     closed_codes: ClassVar[frozenset[int]] = frozenset({22})
+    # 1 as well: a well-formed swap meets it only as the token program's InsufficientFunds.
+    unfunded_codes: ClassVar[frozenset[int]] = frozenset({1, 40})
 
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:
         """Pools of the two mints as coin and pc, in either order."""

@@ -48,6 +48,8 @@ class ClmmKind(PoolKind):
     error_names: ClassVar[Mapping[int, str]] = ERROR_NAMES
     slippage_codes: ClassVar[frozenset[int]] = frozenset({6022, 6023})
     closed_codes: ClassVar[frozenset[int]] = frozenset({2505, 6001})
+    changed_codes: ClassVar[frozenset[int]] = frozenset({6019, 6027, 6028, 6040, 6041})
+    unfunded_codes: ClassVar[frozenset[int]] = frozenset({1})
 
     def filters(self, mint_a: Pubkey, mint_b: Pubkey) -> tuple[AccountFilter, ...]:
         """One query: the program sorts a pool's mints by their bytes."""

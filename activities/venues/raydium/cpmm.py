@@ -287,6 +287,7 @@ class CpmmKind(PoolKind):
     program_id: ClassVar[Pubkey] = PROGRAM
     slippage_codes: ClassVar[frozenset[int]] = frozenset({6005})
     closed_codes: ClassVar[frozenset[int]] = frozenset({6000})
+    changed_codes: ClassVar[frozenset[int]] = frozenset({6012})
     error_names: ClassVar[Mapping[int, str]] = {
         2505: "RequireGtViolated",
         6000: "NotApproved",

@@ -13,7 +13,7 @@ from deploy.localnet.node import Node
 from deploy.localnet.rpc.encoding import account_json, view_of
 from deploy.localnet.rpc.errors import invalid
 from deploy.localnet.rpc.params import Config, Params, bank_slot, in_context, pubkey
-from deploy.localnet.tokens import TOKEN_PROGRAMS, read_token_account
+from deploy.localnet.tokens import TOKEN_PROGRAMS, read_mint, read_token_account
 
 _MAX_MULTIPLE = 100
 _MAX_FILTERS = 4
@@ -71,6 +71,18 @@ def get_token_account_balance(node: Node, params: Params) -> Json:
     if holding is None:
         raise invalid("Invalid param: not a Token account")
     return in_context(slot, ui_amount(holding.amount, mint_decimals(ledger.machine, holding.mint)))
+
+
+def get_token_supply(node: Node, params: Params) -> Json:
+    """`getTokenSupply`."""
+    ledger = node.ledger
+    address = params.pubkey(0)
+    slot = bank_slot(ledger, params.config(1))
+    account = ledger.book[address]
+    mint = None if account is None else read_mint(account)
+    if mint is None:
+        raise invalid("Invalid param: not a Token mint")
+    return in_context(slot, ui_amount(mint.supply, mint.decimals))
 
 
 def get_token_accounts_by_owner(node: Node, params: Params) -> Json:

@@ -10,10 +10,9 @@ from solders.transaction import VersionedTransaction
 from deploy.localnet.chain_errors import Json
 from deploy.localnet.compute import transaction_fee
 from deploy.localnet.node import Node
-from deploy.localnet.rpc.errors import BLOCK_NOT_AVAILABLE, RpcError, invalid
+from deploy.localnet.rpc.errors import BLOCK_CLEANED_UP, BLOCK_NOT_AVAILABLE, RpcError, invalid
 from deploy.localnet.rpc.params import API_VERSION, Params, bank_slot, in_context, pubkey
 from deploy.localnet.slots import (
-    FIRST_SLOT,
     SLOTS_PER_EPOCH,
     block_height,
     last_valid_block_height,
@@ -65,13 +64,8 @@ def get_epoch_info(node: Node, params: Params) -> Json:
         "epoch": slot // SLOTS_PER_EPOCH,
         "slotIndex": slot % SLOTS_PER_EPOCH,
         "slotsInEpoch": SLOTS_PER_EPOCH,
-        "transactionCount": ledger.store.count(),
+        "transactionCount": ledger.store.count(slot),
     }
-
-
-def get_first_available_block(node: Node, params: Params) -> Json:
-    """`getFirstAvailableBlock`: nothing is ever pruned."""
-    return 0
 
 
 def get_latest_blockhash(node: Node, params: Params) -> Json:
@@ -100,7 +94,20 @@ def get_block_time(node: Node, params: Params) -> Json:
     slot = params.integer(0)
     if slot > ledger.clock.slot():
         raise RpcError(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
+    if slot < node.first_slot:
+        words = f"Block {slot} cleaned up, does not exist on node. First available block: {node.first_slot}"
+        raise RpcError(BLOCK_CLEANED_UP, words, {"firstAvailableBlock": node.first_slot})
     return ledger.clock.unix_time(slot)
+
+
+def get_first_available_block(node: Node, params: Params) -> Json:
+    """`getFirstAvailableBlock`."""
+    return node.first_slot
+
+
+def minimum_ledger_slot(node: Node, params: Params) -> Json:
+    """`minimumLedgerSlot`."""
+    return node.first_slot
 
 
 def get_blocks(node: Node, params: Params) -> Json:
@@ -113,7 +120,7 @@ def get_blocks(node: Node, params: Params) -> Json:
     end = min(params.integer(1), newest) if has_end else newest
     if end - start > _MAX_BLOCK_RANGE:
         raise invalid(f"Slot range too large; max {_MAX_BLOCK_RANGE}")
-    return list(range(max(start, FIRST_SLOT), end + 1))
+    return list(range(max(start, node.first_slot), end + 1))
 
 
 def get_minimum_balance_for_rent_exemption(node: Node, params: Params) -> Json:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from deploy.localnet.chain_errors import Json
-from deploy.localnet.faults import OF_CALLS
 from deploy.localnet.node import Node
 from deploy.localnet.rpc import accounts, blocks, extension, history, transactions
 from deploy.localnet.rpc.errors import (
@@ -24,7 +23,6 @@ Method: TypeAlias = Callable[[Node, Params], Json]
 METHODS: dict[str, Method] = {
     "getHealth": blocks.get_health,
     "getVersion": blocks.get_version,
-    "getFirstAvailableBlock": blocks.get_first_available_block,
     "getGenesisHash": blocks.get_genesis_hash,
     "getSlot": blocks.get_slot,
     "getBlockHeight": blocks.get_block_height,
@@ -33,6 +31,8 @@ METHODS: dict[str, Method] = {
     "isBlockhashValid": blocks.is_blockhash_valid,
     "getBlockTime": blocks.get_block_time,
     "getBlocks": blocks.get_blocks,
+    "getFirstAvailableBlock": blocks.get_first_available_block,
+    "minimumLedgerSlot": blocks.minimum_ledger_slot,
     "getMinimumBalanceForRentExemption": blocks.get_minimum_balance_for_rent_exemption,
     "getFeeForMessage": blocks.get_fee_for_message,
     "getRecentPrioritizationFees": blocks.get_recent_prioritization_fees,
@@ -41,6 +41,7 @@ METHODS: dict[str, Method] = {
     "getProgramAccounts": accounts.get_program_accounts,
     "getBalance": accounts.get_balance,
     "getTokenAccountBalance": accounts.get_token_account_balance,
+    "getTokenSupply": accounts.get_token_supply,
     "getTokenAccountsByOwner": accounts.get_token_accounts_by_owner,
     "sendTransaction": transactions.send_transaction,
     "simulateTransaction": transactions.simulate_transaction,
@@ -52,7 +53,25 @@ METHODS: dict[str, Method] = {
     "localnet_setAccount": extension.set_account,
     "localnet_warpSlots": extension.warp_slots,
     "localnet_setFaults": extension.set_faults,
+    "localnet_faults": extension.faults,
+    "localnet_fork": extension.fork,
+    "localnet_movePrice": extension.move_price,
 }
+# Methods for which a node that is behind has to know its accounts as they were.
+_READ_ACCOUNTS = frozenset(
+    {
+        "getAccountInfo",
+        "getMultipleAccounts",
+        "getProgramAccounts",
+        "getBalance",
+        "getTokenAccountBalance",
+        "getTokenAccountsByOwner",
+        "getTokenSupply",
+        "getFeeForMessage",
+        "sendTransaction",
+        "simulateTransaction",
+    }
+)
 
 _log = logging.getLogger(__name__)
 
@@ -89,15 +108,28 @@ def _call(node: Node, request: object) -> dict[str, Json]:
     try:
         if method is None:
             raise RpcError(METHOD_NOT_FOUND, "Method not found")
-        fault = node.faults.hit(request["method"], OF_CALLS)
-        if fault is not None:
-            raise behind(fault.slots)
-        return {"jsonrpc": "2.0", "result": method(node, Params(request.get("params"))), "id": call_id}
+        result = _result(node, request["method"], method, Params(request.get("params")))
+        return {"jsonrpc": "2.0", "result": result, "id": call_id}
     except RpcError as error:
         return _failure(call_id, error)
     except Exception:
         _log.exception("%s failed", request["method"])
         return _failure(call_id, RpcError(INTERNAL_ERROR, "Internal error"))
+
+
+def _result(node: Node, name: str, method: Method, params: Params) -> Json:
+    """Call the method on the node as the node is just now."""
+    node = node.seeing(name)
+    sight, ledger = node.sight, node.ledger
+    if sight.behind is not None:
+        raise behind(sight.behind)
+    if sight.lag:
+        with ledger.as_of(ledger.clock.slot() - sight.lag, name in _READ_ACCOUNTS):
+            result = method(node, params)
+    else:
+        result = method(node, params)
+    node.flush()
+    return result
 
 
 def _failure(call_id: Json, error: RpcError) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from deploy.localnet.chain_errors import Json
 from deploy.localnet.ledger import Ledger
 from deploy.localnet.node import Node
 from deploy.localnet.rpc import message_json
-from deploy.localnet.rpc.errors import UNSUPPORTED_TRANSACTION_VERSION, RpcError, invalid
+from deploy.localnet.rpc.errors import NO_TRANSACTION_HISTORY, UNSUPPORTED_TRANSACTION_VERSION, RpcError, invalid
 from deploy.localnet.rpc.params import Config, Params, bank_slot, in_context, signature
 from deploy.localnet.slots import Commitment
 from deploy.localnet.store import Landed, Status
@@ -25,8 +25,10 @@ def get_signature_statuses(node: Node, params: Params) -> Json:
     signatures = [signature(text) for text in params.texts(0, "inputs", _MAX_STATUSES)]
     search = params.config(1).flag("searchTransactionHistory")
     rows: list[Json] = []
+    if search:
+        _require_history(node)
     for item in signatures:
-        status = ledger.status(bytes(item), search)
+        status = None if node.sight.lies else ledger.status(bytes(item), search, node.first_slot)
         rows.append(None if status is None else _status_json(ledger, status))
     return in_context(ledger.clock.slot(), rows)
 
@@ -35,6 +37,7 @@ def get_signatures_for_address(node: Node, params: Params) -> Json:
     """`getSignaturesForAddress`, newest first."""
     ledger = node.ledger
     address, config = params.pubkey(0), params.config(1)
+    _require_history(node)
     slot = bank_slot(ledger, _not_processed(config))
     limit = config.integer("limit")
     limit = _MAX_SIGNATURES if limit is None else limit
@@ -45,9 +48,11 @@ def get_signatures_for_address(node: Node, params: Params) -> Json:
         address,
         None if before is None else bytes(signature(before)),
         None if until is None else bytes(signature(until)),
-        slot,
+        (node.first_slot, slot),
         limit,
     )
+    if node.sight.lies:
+        return []
     return [_entry_json(ledger, landed) for landed in found]
 
 
@@ -57,8 +62,10 @@ def get_transaction(node: Node, params: Params) -> Json:
     wanted = bytes(signature(params.text(0)))
     config = params.config(1)
     encoding = config.choice("encoding", "json", _ENCODINGS)
-    landed = ledger.store.landed(wanted)
-    if landed is None or landed.slot > bank_slot(ledger, _not_processed(config)):
+    _require_history(node)
+    slot = bank_slot(ledger, _not_processed(config))
+    landed = None if node.sight.lies else ledger.store.landed(wanted)
+    if landed is None or not node.first_slot <= landed.slot <= slot:
         return None
     transaction = decode(landed.wire)
     allowed = config.integer("maxSupportedTransactionVersion")
@@ -86,8 +93,12 @@ def get_transaction(node: Node, params: Params) -> Json:
 def get_transaction_count(node: Node, params: Params) -> Json:
     """`getTransactionCount`."""
     ledger = node.ledger
-    bank_slot(ledger, params.config(0))
-    return ledger.store.count()
+    return ledger.store.count(bank_slot(ledger, params.config(0)))
+
+
+def _require_history(node: Node) -> None:
+    if node.sight.no_history:
+        raise RpcError(NO_TRANSACTION_HISTORY, "Transaction history is not available from this node")
 
 
 def _encoded(transaction: WireTransaction, encoding: str, meta: dict[str, Json]) -> Json:

@@ -47,7 +47,7 @@ def send_transaction(node: Node, params: Params) -> Json:
         if simulated.error is not None:
             message = f"Transaction simulation failed: {describe(simulated.error)}"
             raise RpcError(PREFLIGHT_FAILURE, message, _simulation(ledger, simulated, Config({})))
-    node.faults.submit(ledger, transaction)
+    node.send(transaction)
     return str(transaction.signature)
 
 
@@ -91,7 +91,7 @@ def request_airdrop(node: Node, params: Params) -> Json:
     blockhash = Hash(ledger.clock.blockhash(slot))
     message = Message.new_with_blockhash(instructions, faucet.pubkey(), blockhash)
     transaction = decode(bytes(VersionedTransaction(message, [faucet])))
-    ledger.submit(transaction)
+    node.send(transaction, safely=True)
     return str(transaction.signature)
 
 
