@@ -5,10 +5,16 @@ from dataclasses import dataclass
 
 from temporalio.client import Interceptor
 
+from activities.solana.observer import RpcObserver
+
 
 @dataclass(frozen=True)
 class WorkerHooks:
-    """Interceptors of the client and of the worker that is made from it, and whether wallets are measured."""
+    """Interceptors of the client and so of the worker, who hears of calls to nodes, whether wallets are measured."""
 
     interceptors: Sequence[Interceptor] = ()
+    observer: RpcObserver | None = None
     balances: bool = False
+
+
+UNWATCHED = WorkerHooks()

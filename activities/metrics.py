@@ -15,13 +15,14 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 from temporalio import activity
+from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
     ExecuteActivityInput,
-    Interceptor,
 )
+from temporalio.worker import Interceptor as WorkerInterceptor
 
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.lifecycle import Status, is_terminal
@@ -96,8 +97,8 @@ _REMEMBERED = 20_000
 _WATCH = "watch_pair"
 
 
-class StepMetrics(Interceptor):
-    """Measures the activities of a worker."""
+class StepMetrics(ClientInterceptor, WorkerInterceptor):
+    """Measures the activities of a worker; given to the client that the worker is made from."""
 
     def __init__(self) -> None:
         self._accepted: OrderedDict[str, OrderTerms] = OrderedDict()
@@ -199,6 +200,8 @@ def _settled(swap: SwapAttempt, outcome: SwapOutcome) -> None:
     SWAPS.labels(swap.venue, swap.kind, outcome.kind, outcome.reason or "").inc()
     if outcome.kind is not OutcomeKind.LANDED or outcome.fill is None:
         return
+    if swap.signing_slot is not None:
+        SLOTS_TO_LAND.labels(swap.venue).observe(outcome.fill.slot - swap.signing_slot)
     difference = (outcome.fill.amount_out - swap.quoted_out) * 10_000
     # Rounded towards zero: a unit of dust is no basis point.
     bps = difference // swap.quoted_out if difference >= 0 else -(-difference // swap.quoted_out)

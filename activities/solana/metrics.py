@@ -10,6 +10,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from solana_keychain.core.signer import TransactionSigner
 from solders.pubkey import Pubkey
 
+from activities.solana.errors import Outcome
+from activities.solana.observer import Circuit
 from activities.solana.rpc import MAX_ACCOUNTS, ChainUnavailable
 from activities.solana.signers.keys import KeyUnusable
 from activities.venues.pool import Account
@@ -17,9 +19,6 @@ from activities.venues.pool import Account
 log = logging.getLogger(__name__)
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-# As an endpoint may stand; one series each, of which one is 1.
-_CIRCUITS = ("closed", "half_open", "open", "resting")
 
 # One small request for up to 100 wallets.
 _BALANCES_SECONDS = 15.0
@@ -47,21 +46,23 @@ COST = Gauge(
 )
 BEHIND = Gauge("order_engine_rpc_endpoint_slots_behind", "Slots that an endpoint is behind the best.", ("endpoint",))
 VANISHED = Counter("order_engine_swaps_vanished_total", "Swaps that were confirmed and left the chain with a fork.")
-BALANCE = Gauge("order_engine_wallet_balance_lamports", "Native SOL of a wallet, in lamports, by its name.", ("wallet",))
+BALANCE = Gauge(
+    "order_engine_wallet_balance_lamports", "Native SOL of a wallet, in lamports, by its name.", ("wallet",)
+)
 
 
 class RpcMetrics:
     """Counts what happens to requests; an observer of the RPC endpoints."""
 
-    def called(self, method: str, host: str, outcome: str, seconds: float) -> None:
+    def called(self, method: str, host: str, outcome: Outcome, seconds: float) -> None:
         """A call has ended."""
         CALLS.labels(method, host, outcome).inc()
         CALL_TIME.labels(method, host).observe(seconds)
 
-    def health(self, host: str, circuit: str, cost: float, slots_behind: int) -> None:
+    def health(self, host: str, circuit: Circuit, cost: float, slots_behind: int) -> None:
         """How an endpoint stands after a call."""
-        for each in _CIRCUITS:
-            CIRCUIT.labels(host, each).set(each == circuit)
+        for each in Circuit:
+            CIRCUIT.labels(host, each).set(each is circuit)
         COST.labels(host).set(cost)
         BEHIND.labels(host).set(slots_behind)
 

@@ -4,13 +4,15 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import Engine, Pool, event
 
+from activities.solana.errors import HARMLESS, Outcome
+from activities.solana.observer import Circuit, RpcObserver
 from deploy.telemetry.traces import working_span
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -29,23 +31,13 @@ _LONGEST_STATEMENT = 2_000
 _FIRST_WORD = re.compile(r"\s*(\w+)")
 
 
-class CallObserver(Protocol):
-    """Hears of each request to a node, after it has ended."""
-
-    def called(self, method: str, host: str, outcome: str, seconds: float) -> None: ...
-
-    def health(self, host: str, circuit: str, cost: float, slots_behind: int) -> None: ...
-
-    def vanished(self, signature: str) -> None: ...
-
-
 class RpcSpans:
     """A span for each request to a node; an observer of the RPC endpoints."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    def called(self, method: str, host: str, outcome: str, seconds: float) -> None:
+    def called(self, method: str, host: str, outcome: Outcome, seconds: float) -> None:
         """A call has ended."""
         if working_span() is None:
             return
@@ -56,11 +48,11 @@ class RpcSpans:
             start_time=now - int(seconds * 1e9),
             attributes={"rpc.system": "jsonrpc", "rpc.method": method, "server.address": host, "rpc.outcome": outcome},
         )
-        if outcome != "answered":
+        if outcome not in HARMLESS:
             span.set_status(StatusCode.ERROR, outcome)
         span.end(now)
 
-    def health(self, host: str, circuit: str, cost: float, slots_behind: int) -> None:
+    def health(self, host: str, circuit: Circuit, cost: float, slots_behind: int) -> None:
         """Nothing: spans are about calls."""
 
     def vanished(self, signature: str) -> None:
@@ -72,15 +64,15 @@ class RpcSpans:
 class Observers:
     """Several observers as one."""
 
-    def __init__(self, observers: Sequence[CallObserver]) -> None:
+    def __init__(self, observers: Sequence[RpcObserver]) -> None:
         self._observers = observers
 
-    def called(self, method: str, host: str, outcome: str, seconds: float) -> None:
+    def called(self, method: str, host: str, outcome: Outcome, seconds: float) -> None:
         """A call has ended."""
         for each in self._observers:
             each.called(method, host, outcome, seconds)
 
-    def health(self, host: str, circuit: str, cost: float, slots_behind: int) -> None:
+    def health(self, host: str, circuit: Circuit, cost: float, slots_behind: int) -> None:
         """How an endpoint stands after a call."""
         for each in self._observers:
             each.health(host, circuit, cost, slots_behind)
@@ -126,7 +118,9 @@ class _Statements:
         self._measured = measured
         self._tracer = tracer
 
-    def begin(self, _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+    def begin(
+        self, _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
+    ) -> None:
         operation = _operation(statement)
         span = None
         if self._tracer is not None and working_span() is not None:

@@ -80,9 +80,7 @@ def runtime_with_metrics() -> str:
 
 
 class _Server:
-    def __init__(
-        self, host: str, port: int, sdk_url: str | None, make_source: Callable[[], Source] | None
-    ) -> None:
+    def __init__(self, host: str, port: int, sdk_url: str | None, make_source: Callable[[], Source] | None) -> None:
         self._host = host
         self._port = port
         self._sdk_url = sdk_url

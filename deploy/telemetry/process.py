@@ -1,6 +1,7 @@
 """Sets up logs, metrics and traces of one process, before anything else of it is made."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,21 @@ class Telemetry:
 
             found.append(TracingInterceptor(self.tracer))
         found.append(OrderContext())
+        if self.measured:
+            from activities.metrics import StepMetrics
+
+            found.append(StepMetrics())
+        return found
+
+    def middleware(self) -> list[Any]:
+        """For the HTTP application: the first is the outermost."""
+        from deploy.telemetry.requests import RequestContext
+
+        found: list[Any] = [functools.partial(RequestContext, tracer=self.tracer)]
+        if self.measured:
+            from api.metrics import HttpMetrics
+
+            found.append(HttpMetrics)
         return found
 
     def observer(self) -> Any:
@@ -54,20 +70,18 @@ def telemetry(
     """
     settings = TelemetrySettings()
     set_up_logs(process, settings.log_format)
-    measured = settings.metrics_port is not None
+    measured = bool(settings.metrics_port)
     with contextlib.ExitStack() as stack:
         tracer = stack.enter_context(_tracing(process)) if traces_are_on(os.environ) else None
         if sql and (measured or tracer is not None):
             from deploy.telemetry.calls import observed_statements
 
             stack.enter_context(observed_statements(measured, tracer))
-        if settings.metrics_port is not None:
+        if settings.metrics_port:
             from deploy.telemetry.metrics import runtime_with_metrics, served_metrics
 
             sdk_url = runtime_with_metrics() if temporal else None
-            stack.enter_context(
-                served_metrics(settings.metrics_host, settings.metrics_port, sdk_url, _source(vitals))
-            )
+            stack.enter_context(served_metrics(settings.metrics_host, settings.metrics_port, sdk_url, _source(vitals)))
         yield Telemetry(measured, tracer)
 
 

@@ -26,7 +26,7 @@ class TelemetrySettings(BaseSettings):
         default=LogFormat.AUTO, description="json: a JSON object per line; human; auto: human in a terminal."
     )
     metrics_port: int | None = Field(
-        default=None, ge=1, le=65535, description="Port that serves /metrics for Prometheus; none where unset."
+        default=None, ge=0, le=65535, description="Port that serves /metrics for Prometheus; none where unset or 0."
     )
     metrics_host: str = Field(
         default="127.0.0.1", description="Address of /metrics, which asks for no key: not one that strangers reach."
