@@ -1,16 +1,17 @@
 """How the engine's orders stand at this moment, counted exactly: what monitoring asks for."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from db.database import Database
 from db.models import values
-from workflows.domain.lifecycle import TERMINAL
+from workflows.domain.lifecycle import TERMINAL, Status
 
 _IN_FLIGHT = text(f"""
-SELECT status, type, count(*) AS orders, extract(epoch FROM now() - min(updated_at)) AS quiet_seconds
-FROM orders WHERE status NOT IN ({values(TERMINAL)}) GROUP BY status, type
+SELECT status, count(*) AS orders, extract(epoch FROM now() - min(updated_at)) AS quiet_seconds
+FROM orders WHERE status NOT IN ({values(TERMINAL)}) GROUP BY status
 """)
 
 # All that may still trade; an index holds exactly these.
@@ -22,10 +23,9 @@ FROM swap_attempts WHERE outcome IS NULL
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """Orders of one status and type that have not ended; seconds since the quietest of them last moved."""
+    """Orders that stand at one status, maybe none, and the seconds since the quietest of them last moved."""
 
-    status: str
-    type: str
+    status: Status
     orders: int
     quiet_seconds: float
 
@@ -47,10 +47,14 @@ class VitalsReader:
 
     async def read(self) -> Vitals:
         """The vitals now; raises ConnectionError."""
-        in_flight = await self._database.fetch(_IN_FLIGHT)
+        found = {row.status: row for row in await self._database.fetch(_IN_FLIGHT)}
         (unknown,) = await self._database.fetch(_UNKNOWN)
         return Vitals(
-            tuple(InFlight(row.status, row.type, row.orders, float(row.quiet_seconds)) for row in in_flight),
+            tuple(_in_flight(status, found.get(status)) for status in Status if status not in TERMINAL),
             unknown.swaps,
             float(unknown.oldest_seconds),
         )
+
+
+def _in_flight(status: Status, row: Row[Any] | None) -> InFlight:
+    return InFlight(status, row.orders, float(row.quiet_seconds)) if row is not None else InFlight(status, 0, 0)

@@ -17,7 +17,7 @@ from deploy.telemetry.redact import Redactor
 from deploy.telemetry.settings import LogFormat
 
 # One line per call of a node or of a signing service would drown everything else.
-_CHATTY = ("httpx", "httpx2", "httpcore", "urllib3", "opentelemetry.exporter")
+_CHATTY = ("httpx", "httpx2", "httpcore", "websockets", "urllib3", "opentelemetry.exporter")
 
 _SECRET_VARIABLE = re.compile(r"(?i)(?:PASSWORD|SECRET|TOKEN|API_?KEY|PRIVATE|CREDENTIAL|OTEL_EXPORTER_OTLP\w*HEADERS)")
 

@@ -37,17 +37,15 @@ def _up(value: int) -> Metric:
 
 
 def _metrics(vitals: Vitals) -> Iterable[Metric]:
-    orders = GaugeMetricFamily(
-        "order_engine_orders_in_flight", "Orders that have not ended.", labels=("status", "type")
-    )
+    orders = GaugeMetricFamily("order_engine_orders_in_flight", "Orders that have not ended.", labels=("status",))
     quiet = GaugeMetricFamily(
         "order_engine_orders_quiet_seconds",
-        "Time since the quietest order of a status last moved.",
-        labels=("status", "type"),
+        "Time since the quietest order of a status last moved; 0 without one.",
+        labels=("status",),
     )
     for each in vitals.in_flight:
-        orders.add_metric((each.status, each.type), each.orders)
-        quiet.add_metric((each.status, each.type), each.quiet_seconds)
+        orders.add_metric((each.status,), each.orders)
+        quiet.add_metric((each.status,), each.quiet_seconds)
     yield orders
     yield quiet
     yield GaugeMetricFamily(
