@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: up test check format lint types imports length bench lock clean
+.PHONY: up test chaos lives check format lint types imports length bench lock clean
 
 # Rebuilt when the pinned packages change.
 .venv: requirements-dev.lock pyproject.toml
@@ -17,6 +17,10 @@ up: .venv
 
 test: .venv
 	$(BIN)/python -m pytest
+
+# Ten thousand simulated lives of an order; SEED=n for others.
+lives: .venv
+	$(BIN)/python -m tests.simulation --lives 10000 --seed $(or $(SEED),1) --processes 2
 
 check: format lint types imports length test
 
@@ -37,6 +41,11 @@ length: .venv
 
 bench: .venv
 	$(BIN)/order-engine bench orders
+
+# Kill and freeze everything, at random and at crash points, under a thousand orders for each seed; audit from the chain.
+SEEDS ?= 1
+chaos: .venv
+	$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(CHAOS)
 
 # For maintainers, after a change of the dependencies. No index address is written into the files.
 lock: .venv

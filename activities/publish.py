@@ -20,6 +20,8 @@ class RedisRelay:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        # Events that were not announced; nothing is lost by it, and it tells of a relay that is away.
+        self.missed = 0
 
     async def publish(self, order_id: str, account: str, events: Sequence[OrderEvent]) -> None:
         """Announce the events, one message each, in one round trip."""
@@ -30,6 +32,7 @@ class RedisRelay:
         try:
             await pipeline.execute()
         except (RedisError, OSError) as error:
+            self.missed += len(events)
             log.warning("events of order %s were not relayed: %s", order_id, error)
 
 

@@ -1,7 +1,7 @@
 """Fetch a venue's quotes: every pool of the pair, all at one slot, this worker's unlanded swaps priced in."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
@@ -115,15 +115,17 @@ class Quoter:
             return SwapRefused("ZeroOutput")
         return QuotedPool(pool, quote, pair.clock, state.ref.lookup_table)
 
-    async def split(self, request: QuoteRequest) -> tuple[QuotedPool, QuotedPool] | None:
-        """The two pools of the pair that pay most together, each quoted for its part; None when no two can.
+    async def split(
+        self, request: QuoteRequest, venues: Collection[str] = VENUES
+    ) -> tuple[QuotedPool, QuotedPool] | None:
+        """The two pools of the venues that pay most for the pair together, each quoted for its part.
 
-        Raises ChainUnavailable or ConnectionError.
+        None when no two can. Raises ChainUnavailable or ConnectionError.
         """
         state = await self._pools.read(Pair.of(request.token_in.mint, request.token_out.mint))
         usable, curves = [], []
         for found in state.pools:
-            if found.pool is None:
+            if found.pool is None or found.ref.kind.venue not in venues:
                 continue
             pool = self._in_flight.ahead_of(found.pool, state.clock)
             a_to_b = str(pool.mint_a.address) == request.token_in.mint

@@ -1,14 +1,18 @@
 """Choose the route and record the decision."""
 
+import logging
+
 from temporalio import activity
 
 from activities.refusal import refusal
 from activities.router import Router
 from activities.store import OrderStore, Relay
-from workflows.domain.errors import EngineError
+from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.order import OrderEvent
 from workflows.domain.routing import told
 from workflows.messages import ChooseRoute
+
+log = logging.getLogger(__name__)
 
 
 class RouteActivities:
@@ -30,6 +34,10 @@ class RouteActivities:
             decision = await self._router.decide(terms, request.event.attempt, request.venues)
         except EngineError as error:
             raise refusal(error) from None
+        except Exception as error:
+            # Writes are repeated for ever, a calculation that went wrong must not be: nothing is signed yet.
+            log.exception("order %s: no route", terms.order_id)
+            raise refusal(EngineError(ErrorCode.INTERNAL_ERROR, f"routing: {type(error).__name__}")) from error
         event = request.event.model_copy(
             update={"venue": decision.route.venue, "data": told(decision, terms.token_out)}
         )

@@ -6,13 +6,14 @@ from decimal import Decimal
 
 from solders.pubkey import Pubkey
 
-from activities.quotes import QuotedPool, Quoter
+from activities.quotes import VENUES, QuotedPool, Quoter
 from activities.swap_builder import SwapBuilder
 from activities.venues.errors import VenueError
 from activities.venues.mint import NATIVE_MINT
 from workflows.domain.errors import EngineError
 from workflows.domain.ids import memo
 from workflows.domain.order import OrderTerms
+from workflows.domain.risk import Limits, allowed_venues
 from workflows.domain.routing import Decision, PoolQuote, VenueQuotes, choose, prefer_split
 from workflows.messages import QuoteRequest
 
@@ -30,20 +31,21 @@ class SplitPolicy:
 class Router:
     """Turns both venues' quotes into a decision."""
 
-    def __init__(self, quoter: Quoter, builder: SwapBuilder, policy: SplitPolicy) -> None:
+    def __init__(self, quoter: Quoter, builder: SwapBuilder, policy: SplitPolicy, limits: Limits) -> None:
         self._quoter = quoter
         self._builder = builder
         self._policy = policy
+        self._limits = limits
 
     async def decide(self, terms: OrderTerms, attempt: int, venues: tuple[VenueQuotes, ...]) -> Decision:
-        """The decision for an attempt of the order; raises EngineError when no pool can fill it.
+        """The decision for an attempt of the order; raises EngineError when no pool of an allowed venue can fill it.
 
         The quotes are taken again behind the swaps decided on since they were made, and later quotes stand behind
         this one: orders that were quoted side by side do not all decide for the same price.
         """
         self._builder.expect(terms)
         request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in)
-        venues = tuple([await self._again(venue, request) for venue in venues])
+        venues = allowed_venues(self._limits, tuple([await self._again(venue, request) for venue in venues]))
         single = choose(venues, terms.token_in, terms.token_out)
         try:
             decision = await self._split(terms, attempt, request, single)
@@ -68,7 +70,7 @@ class Router:
         # All that two pools can gain over one is the impact that the one has on its price.
         if not self._policy.enabled or best.price_impact_bps < self._policy.least_gain_bps:
             return single
-        parts = await self._quoter.split(request)
+        parts = await self._quoter.split(request, self._limits.venues or frozenset(VENUES))
         if parts is None or not await self._builder.fits(terms, parts):
             return single
         legs = tuple(part.report() for part in parts)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_settings import NoDecode
 from solders.pubkey import Pubkey
 
+from activities.risk_settings import RiskSettings
 from db.settings import DatabaseSettings
 from workflows.domain.clusters import CLUSTERS, ClusterName, mainnet_refusal
 
@@ -129,7 +130,7 @@ class PoolSettings(DatabaseSettings):
         return path
 
 
-class WorkerSettings(PoolSettings):
+class WorkerSettings(PoolSettings, RiskSettings):
     """Everything the worker can be told by environment. Temporal's address and namespace come from TEMPORAL_*."""
 
     redis_url: SecretStr = Field(description="redis://host:port, where order events are relayed to the streams.")
@@ -181,6 +182,15 @@ class WorkerSettings(PoolSettings):
     )
     max_concurrent_orders: int = Field(
         default=500, ge=1, le=10_000, description="Swaps that one worker sends and follows at the same time."
+    )
+    reconcile_quiet_seconds: int = Field(
+        default=10,
+        ge=1,
+        le=3_600,
+        description="An order without an event for this long is looked at by reconciliation.",
+    )
+    reconcile_stuck_seconds: int = Field(
+        default=300, ge=1, le=86_400, description="An order without an event for this long is raised as stuck."
     )
     split_orders: bool = Field(default=True, description="Fill an order from two pools where that pays more.")
     split_least_gain_bps: Decimal = Field(

@@ -27,14 +27,17 @@ class OrderStore(Protocol):
         """Store a signed swap together with the event that says it may now be broadcast.
 
         Returns the event that is stored under `event.seq`. When that is another one, the swap is not stored
-        and must not be sent.
+        and must not be sent. Raises EngineError `trading_halted`, and stores neither, while trading is halted.
         """
 
     async def recorded_swap(self, order_id: str, signature: str) -> tuple[SwapAttempt, SwapOutcome | None]:
         """A swap that `record_attempt` stored, and its outcome once there is one."""
 
-    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
-        """Store what became of the swap; the first outcome stands."""
+    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> SwapOutcome:
+        """Store what became of the swap, unless it is known; returns the outcome that stands.
+
+        Two workers may follow the same bytes, one of them taken for dead: the order goes on from what was stored first.
+        """
 
 
 class Relay(Protocol):

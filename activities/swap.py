@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import contextlib
+from collections.abc import AsyncIterator
 
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -25,7 +27,7 @@ from workflows.domain.order import OrderTerms
 from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SettleSwap, SwapExecuted, SwapSettled
 
 # Well below the heartbeat timeout, so that a slow moment of the worker is not taken for its death.
-_HEARTBEAT_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 0.35
 
 
 class SwapActivities:
@@ -62,30 +64,38 @@ class SwapActivities:
     @activity.defn
     async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
         """Record the attempt, relay its event, send the signed bytes until the chain's answer is proven."""
+        async with _beating():
+            return await self._execute(request)
+
+    async def _execute(self, request: ExecuteSwap) -> SwapExecuted:
         swap, terms = request.swap, request.terms
-        stands = await self._store.record_attempt(swap, request.event)
+        try:
+            stands = await self._store.record_attempt(swap, request.event)
+        except EngineError as error:
+            self._in_flight.remove(memo(swap.order_id, swap.attempt))
+            return SwapExecuted(event=request.event, outcome=None, halted=error.detail)
         if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
             self._in_flight.remove(memo(swap.order_id, swap.attempt))
             return SwapExecuted(event=stands, outcome=None)
         await self._relay.publish(terms.order_id, terms.account, (stands,))
-        return SwapExecuted(event=stands, outcome=await self._follow(terms, swap))
+        outcome = None
+        if activity.info().attempt > 1:
+            # A worker that was taken for dead may have followed it to the end.
+            _, outcome = await self._store.recorded_swap(swap.order_id, swap.signature)
+        return SwapExecuted(event=stands, outcome=outcome or await self._follow(terms, swap))
 
     @activity.defn
     async def settle_swap(self, request: SettleSwap) -> SwapSettled:
         """Send a swap's recorded bytes, signed by a try whose history is lost, until the chain's answer is proven."""
         signature = request.event.signature
         assert signature is not None
-        swap, outcome = await self._store.recorded_swap(request.terms.order_id, signature)
-        return SwapSettled(swap=swap, outcome=outcome or await self._follow(request.terms, swap))
+        async with _beating():
+            swap, outcome = await self._store.recorded_swap(request.terms.order_id, signature)
+            return SwapSettled(swap=swap, outcome=outcome or await self._follow(request.terms, swap))
 
     async def _follow(self, terms: OrderTerms, swap: SwapAttempt) -> SwapOutcome:
-        """Send the bytes until their outcome is known, and record it."""
-        heartbeat = asyncio.create_task(_beat())
-        try:
-            outcome = await self._outcome(terms, swap)
-        finally:
-            heartbeat.cancel()
-        await self._store.settle_attempt(swap, outcome)
+        """Send the bytes until their outcome is known, and record it; the outcome that stands in the log."""
+        outcome = await self._store.settle_attempt(swap, await self._outcome(terms, swap))
         self._in_flight.remove(memo(swap.order_id, swap.attempt))
         return outcome
 
@@ -112,6 +122,16 @@ class SwapActivities:
             if fill is not None:
                 return SwapOutcome(kind=OutcomeKind.LANDED, slot=settled.slot, fill=fill)
             # It has landed, and nobody can show it: a fork may have taken it away before anything was reported.
+
+
+@contextlib.asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Tell Temporal that this worker lives, also while PostgreSQL keeps it waiting."""
+    heartbeat = asyncio.create_task(_beat())
+    try:
+        yield
+    finally:
+        heartbeat.cancel()
 
 
 async def _beat() -> None:

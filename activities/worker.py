@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,15 +17,22 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from activities.balances import BalanceReader
+from activities.chain_history import ChainHistory
+from activities.crash_points import CrashSettings, crash_plan, plant, refuse_mainnet
 from activities.finding.sources import pool_source
+from activities.findings import Patience
+from activities.halt import TradingGate
 from activities.hooks import UNWATCHED, WorkerHooks
 from activities.in_flight import InFlight
 from activities.persist import PersistActivities
 from activities.pools import PoolReader
 from activities.publish import PublishActivities, RedisRelay
 from activities.quotes import QuoteActivities, Quoter
+from activities.reconcile import ReconcileActivities
 from activities.refresh import RefreshActivities
 from activities.registry import Registry
+from activities.risk import RiskActivities, RiskDesk
 from activities.route import RouteActivities
 from activities.router import Router, SplitPolicy
 from activities.settings import WorkerSettings
@@ -38,14 +47,18 @@ from activities.solana.subscriptions import Hints, NoHints, SignatureHints, pubs
 from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
 from activities.swap_builder import SwapBuilder
+from activities.valuation import Valuer
 from db.database import Database
 from db.orders import OrderRepository
+from db.reconciliation import ReconciliationRepository
 from db.registry import PoolRepository, TokenRepository
+from db.risk import HaltRepository, ReservationRepository
 from workflows import names
 from workflows.domain.clusters import CLUSTERS
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
+from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
 
 log = logging.getLogger(__name__)
@@ -55,6 +68,10 @@ _CONNECT_RETRY_SECONDS = 0.5
 
 # Time for running activities to reach a good moment; their next worker goes on with the same bytes.
 _GRACEFUL_SHUTDOWN = timedelta(seconds=2)
+
+# After a stop signal the process ends within this, whatever it still waits for: a write repeats for ever while
+# PostgreSQL is away. Its end is then a worker's death like any other, which loses nothing.
+_LAST_MOMENT_SECONDS = 6.0
 
 # A workflow task runs its local activities before it is done. What waits for a turn waits at the server, where no
 # task timeout runs; too many at once in one process and all of them are late, and done again.
@@ -84,9 +101,13 @@ async def order_activities(
         observer=hooks.observer,
     )
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
+    # The kill switch must not wait for a connection behind orders.
+    switch = Database(settings.model_copy(update={"database_pool_size": 1}))
+    gate, limits = TradingGate(HaltRepository(switch), settings.risk_halt_poll_ms / 1_000), settings.limits
     confirmations = Confirmations(
         rpc,
         settings.status_poll_ms / 1_000,
+        may_broadcast=gate.may_broadcast,
         hints=_hints(settings),
         landed_at=Level[settings.landed_at.name],
         observer=hooks.observer,
@@ -94,32 +115,53 @@ async def order_activities(
     pools = PoolRepository(database)
     quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
     guard = ClusterGuard(CLUSTERS[settings.cluster], [rpc])
-    builder = SwapBuilder(rpc, quoter, Wallets(signers, guard), _fees(settings), max_age)
-    router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps))
-    persist, publish = PersistActivities(store, relay), PublishActivities(store, relay)
+    wallets, tokens = Wallets(signers, guard), TokenRepository(database)
+    fees = _fees(settings)
+    builder = SwapBuilder(rpc, quoter, wallets, fees, max_age)
+    router = Router(quoter, builder, SplitPolicy(settings.split_orders, settings.split_least_gain_bps), limits)
+    balances = BalanceReader(rpc, fees, max_age)
+    valuer = Valuer(quoter, tokens, settings.risk_reference_token)
+    desk = RiskDesk(limits, gate, valuer, wallets, balances, ReservationRepository(database))
+    persist, publish = PersistActivities(store, relay, desk.admit), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
-    refresh = RefreshActivities(Registry(rpc, TokenRepository(database), pools), pool_source(settings, rpc))
+    patience = Patience(
+        timedelta(seconds=settings.reconcile_quiet_seconds), timedelta(seconds=settings.reconcile_stuck_seconds)
+    )
+    reconcile = ReconcileActivities(ReconciliationRepository(database), ChainHistory(rpc), None, relay, patience)
+    refresh = RefreshActivities(Registry(rpc, tokens, pools), pool_source(settings, rpc))
+    gate.open()
     if hooks.balances:
         await keys.enter_async_context(measured_balances(rpc, signers))
     try:
         await _check_cluster(guard)
+        if crashes := crash_plan(CrashSettings()):
+            refuse_mainnet(await rpc.genesis_hash())
+            plant(crashes, store=store, relay=relay, builder=builder, confirmations=confirmations, rpc=rpc)
         yield (
             persist.persist_order,
             quotes.fetch_raydium_quote,
             quotes.fetch_meteora_quote,
             quotes.compare_quotes,
             route.choose_route,
+            RiskActivities(desk, in_flight).check_risk,
             swap.prepare_swap,
             swap.execute_swap,
             swap.settle_swap,
             publish.publish_status,
             refresh.refresh_pools,
+            reconcile.begin_reconciliation,
+            reconcile.reconcile_orders,
+            reconcile.reconcile_workflows,
+            reconcile.reconcile_swaps,
+            reconcile.finish_reconciliation,
         )
     finally:
         await confirmations.close()
+        await gate.close()
         await rpc.close()
         await redis.aclose()
+        await switch.close()
         await database.close()
         await keys.aclose()
 
@@ -161,7 +203,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, hooks: WorkerHooks 
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
-            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow],
+            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow, ReconcileWorkflow],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
             max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,
@@ -200,6 +242,19 @@ def main(hooks: WorkerHooks = UNWATCHED) -> None:
 async def _until_signalled(settings: WorkerSettings, hooks: WorkerHooks) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        # A thread, so that it comes even when the event loop is stuck.
+        last_moment = threading.Timer(_LAST_MOMENT_SECONDS, _end_now)
+        last_moment.daemon = True
+        last_moment.start()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, on_signal)
     await run(settings, stop, hooks)
+
+
+def _end_now() -> None:
+    log.warning("still busy %g s after the stop signal: ending at once", _LAST_MOMENT_SECONDS)
+    os._exit(0)

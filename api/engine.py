@@ -9,7 +9,7 @@ from time import monotonic
 from uuid import uuid4
 
 from temporalio.client import Client, Interceptor, WorkflowFailureError, WorkflowQueryFailedError
-from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
@@ -19,10 +19,11 @@ from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import workflow_id
 from workflows.domain.order import OrderTerms
 from workflows.messages import OrderState, QuoteComparison, QuoteRequest
-from workflows.names import ORDER_ACCOUNT, ORDER_PAIR, ORDER_TYPE, TASK_QUEUE, WORKFLOW_TASK_TIMEOUT
+from workflows.names import TASK_QUEUE
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
+from workflows.starting import start_options
 
 log = logging.getLogger(__name__)
 
@@ -100,21 +101,10 @@ class Engine:
             await self._client.start_workflow(
                 OrderWorkflow.run,
                 terms,
-                id=workflow_id(terms.order_id),
                 task_queue=TASK_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                task_timeout=WORKFLOW_TASK_TIMEOUT,
-                static_summary=terms.title,
-                # In a backlog the accounts take turns.
-                priority=Priority(fairness_key=terms.account),
-                search_attributes=TypedSearchAttributes(
-                    [
-                        SearchAttributePair(ORDER_PAIR, f"{terms.token_in.symbol}/{terms.token_out.symbol}"),
-                        SearchAttributePair(ORDER_TYPE, terms.type),
-                        SearchAttributePair(ORDER_ACCOUNT, terms.account),
-                    ]
-                ),
                 rpc_timeout=_START_TIMEOUT,
+                **start_options(terms),
             )
         except WorkflowAlreadyStartedError:
             # Our own start, repeated by the client after its answer was lost.

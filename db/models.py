@@ -37,7 +37,7 @@ from workflows.domain.order import OrderType
 _Units = Numeric(20, 0)
 
 
-def values(members: type[StrEnum] | frozenset[Status]) -> str:
+def values(members: type[StrEnum] | frozenset[StrEnum]) -> str:
     """The members as an SQL list: 'a', 'b'."""
     return ", ".join(f"'{member}'" for member in sorted(members))
 
@@ -115,6 +115,7 @@ class OrderRow(Base):
         CheckConstraint("token_in <> token_out", name="tokens"),
         Index("orders_newest_idx", "account", desc("created_at"), desc("id")),
         Index("orders_newest_by_status_idx", "account", "status", desc("created_at"), desc("id")),
+        Index("orders_unfinished_idx", "id", postgresql_where=text(f"status NOT IN ({values(TERMINAL)})")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -180,6 +181,9 @@ class SwapAttemptRow(Base):
             unique=True,
             postgresql_where=text(f"outcome IS NULL OR outcome = '{OutcomeKind.LANDED}'"),
         ),
+        Index("swap_attempts_settled_at_idx", "settled_at"),
+        Index("swap_attempts_unsettled_idx", "order_id", postgresql_where=text("outcome IS NULL")),
+        Index("swap_attempts_wallet_address_idx", "wallet_address"),
     )
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
@@ -246,6 +250,48 @@ class ApiKeyRow(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+
+
+class ReconciliationRow(Base):
+    """One comparison of database, Temporal and chain that is done, with its figures; `whole` ones leave nothing out."""
+
+    __tablename__ = "reconciliations"
+
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    finished_at: Mapped[datetime]
+    whole: Mapped[bool]
+    orders: Mapped[int]
+    swaps: Mapped[int]
+    workflows: Mapped[int]
+    raised: Mapped[int]
+    repaired: Mapped[int]
+
+
+class ReconciliationFindingRow(Base):
+    """What a reconciliation found, while it is so and afterwards (`over_at`). No order need exist for it."""
+
+    __tablename__ = "reconciliation_findings"
+    __table_args__ = (
+        Index("reconciliation_findings_open_idx", "first_seen", postgresql_where=text("over_at IS NULL")),
+    )
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(primary_key=True)
+    signature: Mapped[str] = mapped_column(primary_key=True)
+    detail: Mapped[str]
+    repaired: Mapped[bool]
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    over_at: Mapped[datetime | None]
+
+
+class WalletCursorRow(Base):
+    """The newest final signature of a wallet that reconciliation has looked at."""
+
+    __tablename__ = "wallet_cursors"
+
+    wallet_address: Mapped[str] = mapped_column(primary_key=True)
+    signature: Mapped[str]
 
 
 # Whatever code runs, an order that has ended stays as it ended, and its sequence never goes back.

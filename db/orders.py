@@ -12,9 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from db.database import Database
 from db.errors import OrderUnknown, SwapConflict, SwapUnknown
 from db.models import values
+from db.risk import halt_of
 from db.rows import attempt_view, order_event
 from workflows.domain.attempt import SwapAttempt, SwapOutcome
-from workflows.domain.lifecycle import TERMINAL
+from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.lifecycle import TERMINAL, is_terminal
 from workflows.domain.order import OrderEvent, OrderTerms
 
 _EVENT_FIELDS = "seq, status, at, attempt, reason, venue, signature, fill, data"
@@ -98,20 +100,24 @@ WITH {_TARGET}, stored AS (
 SELECT order_id FROM stored
 """)
 
-# The swap goes in with its event or not at all; a unique key that it breaks takes the event back too.
+# The swap goes in with its event or not at all; a unique key that it breaks takes the event back too. Neither goes in
+# while trading is halted: the lock that reading the halt takes makes a halt wait for this statement, or this for it.
 _RECORD = text(f"""
-WITH {_TARGET}, swap AS (
+WITH {_TARGET}, halt AS (
+    SELECT halted_by, reason, halted_at FROM trading_halts WHERE resumed_at IS NULL FOR KEY SHARE
+), swap AS (
     SELECT * FROM jsonb_to_record(CAST(:swap AS jsonb)) AS s({_SWAP_TYPES})
 ), stored AS (
     INSERT INTO order_events (order_id, {_EVENT_FIELDS})
-    SELECT target.id, {_EVENT_FIELDS} FROM target, event WHERE target.was NOT IN {_ENDED}
+    SELECT target.id, {_EVENT_FIELDS} FROM target, event
+    WHERE target.was NOT IN {_ENDED} AND NOT EXISTS (SELECT FROM halt)
     ON CONFLICT (order_id, seq) DO NOTHING
     RETURNING order_id
 ), recorded AS (
     INSERT INTO swap_attempts (order_id, {_SWAP_FIELDS})
     SELECT stored.order_id, {_SWAP_FIELDS} FROM stored, swap
 ), {_ADVANCE}
-SELECT order_id FROM stored
+SELECT stored.order_id AS stored, halt.* FROM (VALUES (1)) AS one LEFT JOIN stored ON true LEFT JOIN halt ON true
 """)
 
 _STANDING = text(f"""
@@ -126,9 +132,9 @@ WITH settled AS (
     SET outcome = :outcome, outcome_slot = :slot, reason = :reason, detail = :detail,
         fill = CAST(:fill AS jsonb), settled_at = now()
     WHERE order_id = :order_id AND attempt = :attempt AND signature = :signature AND outcome IS NULL
+    RETURNING *
 )
-SELECT count(*) AS swaps FROM swap_attempts
-WHERE order_id = :order_id AND attempt = :attempt AND signature = :signature
+SELECT * FROM settled
 """)
 
 
@@ -160,16 +166,22 @@ class OrderRepository:
         """Store a signed swap with the event that says it may now be broadcast.
 
         Returns the event that stands, as `append_event` does; when that is another one, the swap was not stored and
-        must not be sent. Raises OrderUnknown, and SwapConflict when another signature of the order stands in the way.
+        must not be sent. Raises OrderUnknown, SwapConflict when another signature of the order stands in the way, and
+        EngineError `trading_halted` when nothing does but a halt.
         """
         parameters = {"order_id": UUID(swap.order_id), "event": _json(event), "swap": _json(swap)}
         try:
-            stored = await self._database.fetch(_RECORD, parameters)
+            (row,) = await self._database.fetch(_RECORD, parameters)
         except IntegrityError as error:
             if not isinstance(error.orig, UniqueViolation):
                 raise
             raise SwapConflict(swap.order_id, swap.attempt, swap.signature) from error
-        return event if stored else await self._standing(swap.order_id, event.seq)
+        if row.stored is not None:
+            return event
+        stands = await self._standing(swap.order_id, event.seq)
+        if row.halted_by is not None and stands.seq < event.seq and not is_terminal(stands.status):
+            raise EngineError(ErrorCode.TRADING_HALTED, str(halt_of(row)))
+        return stands
 
     async def _standing(self, order_id: str, seq: int) -> OrderEvent:
         rows = await self._database.fetch(_STANDING, {"order_id": UUID(order_id), "seq": seq})
@@ -185,9 +197,9 @@ class OrderRepository:
         found = attempt_view(rows[0])
         return found.swap, found.outcome
 
-    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
-        """Store what became of the swap; the first outcome stands. Raises SwapUnknown."""
-        (row,) = await self._database.fetch(
+    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> SwapOutcome:
+        """Store what became of the swap, unless it is known; returns the outcome that stands. Raises SwapUnknown."""
+        rows = await self._database.fetch(
             _SETTLE,
             {
                 "order_id": UUID(swap.order_id),
@@ -200,8 +212,12 @@ class OrderRepository:
                 "fill": _json(outcome.fill) if outcome.fill else None,
             },
         )
-        if not row.swaps:
+        if rows:
+            return outcome
+        recorded, stands = await self.recorded_swap(swap.order_id, swap.signature)
+        if stands is None or recorded.attempt != swap.attempt:
             raise SwapUnknown(swap.order_id, swap.signature)
+        return stands
 
 
 def _json(model: BaseModel) -> str:

@@ -27,6 +27,9 @@ class RegistrySettings(PoolSettings):
     pool_refresh_seconds: int = Field(
         default=300, ge=0, le=86_400, description="Pause between two searches for pools in the background; 0 for none."
     )
+    reconcile_seconds: int = Field(
+        default=60, ge=0, le=86_400, description="Pause between two reconciliations in the background; 0 for none."
+    )
 
 
 @dataclass(frozen=True, slots=True)

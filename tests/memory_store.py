@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from db.errors import OrderUnknown, SwapConflict, SwapUnknown
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
+from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.lifecycle import is_terminal
 from workflows.domain.order import OrderEvent, OrderTerms
+from workflows.domain.risk import Halt
 
 
 @dataclass
@@ -46,6 +48,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.orders: dict[str, StoredOrder] = {}
+        self.halt: Halt | None = None
 
     async def create_order(self, terms: OrderTerms, events: Sequence[OrderEvent]) -> None:
         """Store the order unless it is there already."""
@@ -65,6 +68,8 @@ class MemoryStore:
         order = self._order(swap.order_id)
         if order.ended or event.seq in order.events:
             return order.standing(event.seq)
+        if self.halt is not None:
+            raise EngineError(ErrorCode.TRADING_HALTED, str(self.halt))
         for known in order.swaps:
             live = known.outcome is None or known.outcome.kind is OutcomeKind.LANDED
             if live or known.swap.attempt == swap.attempt or known.swap.signature == swap.signature:
@@ -80,12 +85,12 @@ class MemoryStore:
                 return known.swap, known.outcome
         raise SwapUnknown(order_id, signature)
 
-    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> None:
-        """Store the outcome unless there is one."""
+    async def settle_attempt(self, swap: SwapAttempt, outcome: SwapOutcome) -> SwapOutcome:
+        """Store the outcome unless there is one; returns the one that stands."""
         for known in self._order(swap.order_id).swaps:
             if known.swap.signature == swap.signature:
                 known.outcome = known.outcome or outcome
-                return
+                return known.outcome
         raise SwapUnknown(swap.order_id, swap.signature)
 
     def _order(self, order_id: str) -> StoredOrder:

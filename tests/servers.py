@@ -4,6 +4,8 @@ A pytest plugin: name it in `pytest_plugins`. The servers die with the test proc
 """
 
 import asyncio
+import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -28,12 +30,32 @@ from deploy.local.temporal import DYNAMIC_CONFIG
 from workflows.names import SEARCH_ATTRIBUTES
 from workflows.plugin import order_engine_plugin
 
+# Not the generator that every test starts again from the run's seed: two runs side by side would draw the same.
+_draw = random.SystemRandom()
+
 
 def free_port() -> int:
-    """A TCP port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on, below those that this machine gives to outgoing connections.
+
+    One of those could be taken by any connection before its server listens: by the ports that Temporal's server
+    chooses for itself, or by a client that connects to its own port. The port above is free too, for localnet.
+    """
+    while True:
+        port = _draw.randrange(20_000, 32_000, 2)
+        with contextlib.suppress(OSError), _listening(port), _listening(port + 1):
+            return port
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that nobody listens on."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return list(found)
+
+
+def _listening(port: int) -> socket.socket:
+    return socket.create_server(("127.0.0.1", port))
 
 
 class PostgresServer:
@@ -97,6 +119,9 @@ class PostgresServer:
         """Remove every row of the engine's database."""
         # Few rows at most: deleting them is faster than the new files that TRUNCATE makes.
         tables = (
+            "trading_halts",
+            "risk_reservations",
+            "risk_days",
             "account_log",
             "account_positions",
             "api_keys",
@@ -105,6 +130,9 @@ class PostgresServer:
             "orders",
             "pools",
             "tokens",
+            "reconciliations",
+            "reconciliation_findings",
+            "wallet_cursors",
         )
         async with await psycopg.AsyncConnection.connect(libpq_url(self.url()), autocommit=True) as connection:
             await connection.execute("; ".join(f"DELETE FROM {table}" for table in tables))

@@ -1,6 +1,7 @@
 """What passes between the API, workflows and activities. Changes are additive only: old histories must decode."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +22,15 @@ class PersistOrder(BaseModel):
 
     terms: OrderTerms
     events: tuple[OrderEvent, ...]
+
+
+class OrderAccepted(BaseModel):
+    """The order is durable; `reason` and `detail` say why it may not trade, None when it may."""
+
+    model_config = _Frozen
+
+    reason: ErrorCode | None = None
+    detail: str = ""
 
 
 class RelayedEvent(BaseModel):
@@ -84,6 +94,34 @@ class PrepareSwap(BaseModel):
     route: Route
 
 
+class CheckRisk(BaseModel):
+    """Check the decision of one attempt against the limits, and reserve what it needs of its wallet."""
+
+    model_config = _Frozen
+
+    terms: OrderTerms
+    attempt: int
+    decision: Decision
+
+
+class RiskChecked(BaseModel):
+    """The figures that let an order pass: prices in basis points, reserved base units, the wallet's as of `slot`.
+
+    `notional` is in base units of the reference token, None when no limit asks for it. `skipped` names the checks
+    that could not be made, with the reason.
+    """
+
+    model_config = _Frozen
+
+    price_impact_bps: Decimal
+    price_deviation_bps: Decimal | None
+    notional: BaseUnits | None
+    lamports: BaseUnits
+    tokens: BaseUnits
+    slot: int
+    skipped: tuple[str, ...] = ()
+
+
 class PreparedSwap(BaseModel):
     """Signed bytes, ready to send, and the price they were made for.
 
@@ -113,12 +151,16 @@ class ExecuteSwap(BaseModel):
 
 
 class SwapExecuted(BaseModel):
-    """What became of the swap; `outcome` is None when another `event` stood under the seq and nothing was sent."""
+    """What became of the swap; `outcome` is None when another `event` stood under the seq and nothing was sent.
+
+    Nothing was sent either when `halted` says why trading is halted.
+    """
 
     model_config = _Frozen
 
     event: OrderEvent
     outcome: SwapOutcome | None
+    halted: str | None = None
 
 
 class SettleSwap(BaseModel):
@@ -183,3 +225,39 @@ class PoolsRefreshed(BaseModel):
     new: int
     problems: tuple[str, ...] = ()
     more_problems: int = 0
+
+
+class ReconciliationScope(BaseModel):
+    """What one reconciliation looks at: what changed after `since`, or with `whole` everything there is."""
+
+    model_config = _Frozen
+
+    started_at: datetime
+    since: datetime
+    whole: bool
+
+
+class PartReconciled(BaseModel):
+    """What one part of a reconciliation looked at and found: counts, and `told` names the first findings in words.
+
+    `cursors` holds by wallet how far its history was read.
+    """
+
+    model_config = _Frozen
+
+    orders: int = 0
+    swaps: int = 0
+    workflows: int = 0
+    raised: int = 0
+    repaired: int = 0
+    told: tuple[str, ...] = ()
+    cursors: dict[str, str] = {}
+
+
+class FinishReconciliation(BaseModel):
+    """Record a reconciliation that looked at all it was to look at."""
+
+    model_config = _Frozen
+
+    scope: ReconciliationScope
+    found: PartReconciled

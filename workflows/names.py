@@ -6,6 +6,9 @@ from temporalio.common import SearchAttributeKey
 
 TASK_QUEUE = "orders"
 
+# The type of an order's workflow, for those who list and start it without its code.
+ORDER_WORKFLOW = "OrderWorkflow"
+
 # One Redis channel carries every order event; an API process subscribes once, whatever its number of clients.
 EVENTS_CHANNEL = "order-engine:events"
 
@@ -22,17 +25,20 @@ QUOTE_TIMEOUT = timedelta(seconds=2)
 # One try of a keyed write; it is repeated for ever, so that an outage of PostgreSQL delays an order and loses nothing.
 WRITE_TIMEOUT = timedelta(seconds=10)
 
+# One try of checking the risk: a question to the node, at most twenty to pools, and a keyed write.
+RISK_TIMEOUT = timedelta(seconds=20)
+
 # One try of building, simulating and signing.
 PREPARE_TIMEOUT = timedelta(seconds=10)
 
-# The sender reports that it lives this often; a killed worker is noticed after the timeout.
-HEARTBEAT_TIMEOUT = timedelta(seconds=4)
+# A sender that has not reported for this long is taken for dead, and another goes on with the same bytes.
+HEARTBEAT_TIMEOUT = timedelta(seconds=2)
 
 # Longer than any blockhash can live (150 blocks), even on a slow cluster; a retry goes on with the same bytes.
 SEND_TIMEOUT = timedelta(minutes=10)
 
 # After a worker dies its workflows' next tasks wait this long before another worker may take them.
-STICKY_TIMEOUT = timedelta(seconds=2)
+STICKY_TIMEOUT = timedelta(milliseconds=1_500)
 
 # A killed worker's half-done workflow task is given to another worker after this.
 WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)
@@ -42,3 +48,10 @@ REFRESH_POOLS_ID = "refresh-pools"
 
 # One look at every pool of every pair: hundreds of searches and thousands of accounts on a slow node.
 REFRESH_TIMEOUT = timedelta(minutes=4)
+
+# The schedule that compares database, Temporal and chain; its id in Temporal and that of its workflows.
+RECONCILE_ID = "reconcile"
+
+# The whole history of a busy installation, an amount at a time; a part that stops showing progress is tried again.
+RECONCILE_TIMEOUT = timedelta(hours=2)
+RECONCILE_HEARTBEAT_TIMEOUT = timedelta(seconds=60)

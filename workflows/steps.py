@@ -5,14 +5,20 @@ from temporalio import activity
 from workflows.domain.order import OrderEvent
 from workflows.domain.routing import VenueQuotes
 from workflows.messages import (
+    CheckRisk,
     ChooseRoute,
     ExecuteSwap,
+    FinishReconciliation,
+    OrderAccepted,
+    PartReconciled,
     PersistOrder,
     PoolsRefreshed,
     PreparedSwap,
     PrepareSwap,
     PublishStatus,
     QuoteRequest,
+    ReconciliationScope,
+    RiskChecked,
     SettleSwap,
     SwapExecuted,
     SwapSettled,
@@ -20,8 +26,8 @@ from workflows.messages import (
 
 
 @activity.defn
-async def persist_order(request: PersistOrder) -> None:
-    """Store the order and its first events, then relay them."""
+async def persist_order(request: PersistOrder) -> OrderAccepted:
+    """Store the order and its first events, relay them; answers whether it may trade as far as can be said now."""
     raise NotImplementedError
 
 
@@ -48,6 +54,15 @@ async def choose_route(request: ChooseRoute) -> OrderEvent:
     """Choose between the quotes and record the decision in its event; answers with the event that stands.
 
     Raises ApplicationError typed with an error code, and records nothing, when there is nothing to choose.
+    """
+    raise NotImplementedError
+
+
+@activity.defn
+async def check_risk(request: CheckRisk) -> RiskChecked:
+    """Check the decision against the limits, and reserve what the order needs of its wallet.
+
+    Raises ApplicationError typed with an error code when the order may not trade, and reserves nothing new then.
     """
     raise NotImplementedError
 
@@ -82,4 +97,34 @@ async def publish_status(request: PublishStatus) -> OrderEvent:
 @activity.defn
 async def refresh_pools() -> PoolsRefreshed:
     """Search for pools, look at every known one, and store in the registry which are quoted and which are not."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def begin_reconciliation() -> ReconciliationScope:
+    """Decide what the reconciliation that begins now has to look at."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def reconcile_orders(scope: ReconciliationScope) -> PartReconciled:
+    """Look at every order that has not ended and is quiet; start workflows again that are missing."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def reconcile_workflows(scope: ReconciliationScope) -> PartReconciled:
+    """Look for orders that Temporal runs and the database does not have."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def reconcile_swaps(scope: ReconciliationScope) -> PartReconciled:
+    """Compare recorded outcomes with the chain, and the chain's swaps with what is recorded."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def finish_reconciliation(request: FinishReconciliation) -> None:
+    """Record what was looked at and found, and that what was not found again is over."""
     raise NotImplementedError

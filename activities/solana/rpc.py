@@ -27,6 +27,9 @@ from activities.venues.pool import Account, AccountFilter
 MAX_ACCOUNTS = 100
 MAX_STATUSES = 256
 
+# `getSignaturesForAddress` answers no more at once (Solana RPC documentation).
+MAX_HISTORY = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Blockhash:
@@ -57,6 +60,20 @@ class Simulation:
     logs: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A landed transaction in the history of an address; `failed` when nothing of it but the fee took effect.
+
+    `unix_time` is that of its block, None where the node does not keep it.
+    """
+
+    signature: Signature
+    slot: int
+    failed: bool
+    memo: str | None
+    unix_time: int | None
+
+
 class RpcMethods:
     """What is asked of a node. Every method raises ChainUnavailable when there is no usable answer."""
 
@@ -64,9 +81,15 @@ class RpcMethods:
         self._provider = provider
         self._client = solana_client(provider, Confirmed)
 
-    async def accounts(self, keys: Sequence[Pubkey]) -> tuple[int, dict[Pubkey, Account | None]]:
-        """The newest state of at most 100 accounts, all at one slot, and that slot."""
-        answer = await self._client.get_multiple_accounts(list(keys), commitment=Processed)
+    async def accounts(
+        self, keys: Sequence[Pubkey], confirmed: bool = False
+    ) -> tuple[int, dict[Pubkey, Account | None]]:
+        """The newest state of at most 100 accounts, all at one slot, and that slot; that of a confirmed block if asked.
+
+        A newer state may still vanish with its block.
+        """
+        commitment = Confirmed if confirmed else Processed
+        answer = await self._client.get_multiple_accounts(list(keys), commitment=commitment)
         found = {
             key: Account(value.owner, value.lamports, bytes(value.data)) if value is not None else None
             for key, value in zip(keys, answer.value, strict=True)
@@ -165,6 +188,21 @@ class RpcMethods:
         """
         answer = await self._client.get_recent_prioritization_fees(list(accounts))
         return [int(slot.prioritization_fee) for slot in answer.value]
+
+    async def history(
+        self, address: Pubkey, before: Signature | None = None, until: Signature | None = None, final: bool = False
+    ) -> list[HistoryEntry]:
+        """At most 1,000 transactions that name the address, newest first, between two signatures (exclusive).
+
+        Confirmed ones, or only those that no fork can undo.
+        """
+        answer = await self._client.get_signatures_for_address(
+            address, before, until, MAX_HISTORY, Finalized if final else Confirmed
+        )
+        return [
+            HistoryEntry(entry.signature, entry.slot, entry.err is not None, entry.memo, entry.block_time)
+            for entry in answer.value
+        ]
 
 
 _CONFIRMED: Commitment = Confirmed

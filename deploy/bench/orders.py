@@ -21,6 +21,10 @@ from workflows.names import EVENTS_CHANNEL
 _ORDER = {"tokenIn": "SOL", "tokenOut": "USDC", "amount": "0.01", "slippageBps": 100}
 
 
+# Far beyond any order's life here; an announcement that was lost would be waited for for ever.
+_PATIENCE_SECONDS = 120.0
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """Where the running stack is."""
@@ -122,7 +126,10 @@ class _Watcher:
         end = self._ends[order_id] = asyncio.get_running_loop().create_future()
         for event, at in self._early.pop(order_id, []):
             self._take(event, at)
-        await end
+        try:
+            await asyncio.wait_for(asyncio.shield(end), _PATIENCE_SECONDS)
+        except TimeoutError:
+            raise ConnectionError(f"order {order_id} was not heard to end in {_PATIENCE_SECONDS:g} s") from None
         return life
 
     async def _listen(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,10 @@ from deploy.cli.failure import CommandError
 from deploy.cli.output import print_table
 from deploy.cli.running import adopt_running_stack
 from deploy.cli.settings import load
+
+if TYPE_CHECKING:
+    from deploy.bench.orders import Addresses
+    from deploy.local.state import StackState
 
 app = typer.Typer(help="Measure; figures are ratios of one run, the machine is never quiet.", no_args_is_help=True)
 
@@ -26,7 +30,36 @@ def orders(
     rate: Annotated[float, typer.Option(min=0.1, help="Orders per second of the latency run.")] = 5,
 ) -> None:
     """Throughput of whole orders against empty workflows, latency, engine overhead, CPU by process."""
-    from deploy.bench.orders import Addresses, report, run
+    from deploy.bench.orders import report, run
+
+    stack, addresses = _running_stack()
+    try:
+        result = asyncio.run(run(stack, addresses, count, in_flight, rate))
+    except ConnectionError as error:
+        raise CommandError(str(error)) from error
+    for line in report(result, in_flight, rate):
+        print(line)
+
+
+@app.command("streams")
+def streams(
+    clients: Annotated[int, typer.Option(min=1, help="WebSocket clients.")] = 2_000,
+    count: Annotated[int, typer.Option(min=1, help="Orders of each of the two runs.")] = 10,
+    rate: Annotated[float, typer.Option(min=0.05, help="Orders per second.")] = 0.5,
+) -> None:
+    """Delivery to many clients on one API process; kills Redis and the API meanwhile and counts what is missed."""
+    from deploy.bench.streams import report, run
+
+    stack, addresses = _running_stack()
+    streamed = asyncio.run(run(stack, addresses, clients, count, rate))
+    for line in report(streamed):
+        print(line)
+    if streamed.missing or streamed.doubled or streamed.disordered:
+        raise CommandError("streams were not complete")
+
+
+def _running_stack() -> "tuple[StackState, Addresses]":
+    from deploy.bench.orders import Addresses
     from deploy.local import state
     from deploy.local.settings import StackSettings
 
@@ -38,12 +71,7 @@ def orders(
         redis=os.environ["ORDER_ENGINE_REDIS_URL"],
         rpc=os.environ["ORDER_ENGINE_SOLANA_RPC_URL"],
     )
-    try:
-        result = asyncio.run(run(stack, addresses, count, in_flight, rate))
-    except ConnectionError as error:
-        raise CommandError(str(error)) from error
-    for line in report(result, in_flight, rate):
-        print(line)
+    return stack, addresses
 
 
 @app.command("quotes")

@@ -122,8 +122,8 @@ def setup(
 ) -> None:
     """Prepare Temporal and the registry of tokens and pools.
 
-    Registers the namespace, its search attributes and the schedule that renews the pools, loads the token list and
-    finds the pools of its pairs. Repeatable, like migrate.
+    Registers the namespace, its search attributes and the schedules that work in the background, loads the token list
+    and finds the pools of its pairs. Repeatable, like migrate.
     """
     from activities.solana.clusters import WrongCluster
     from activities.token_list import TokenListError
@@ -135,7 +135,8 @@ def setup(
         migrate()
     settings = load(RegistrySettings)
     try:
-        asyncio.run(provision(timedelta(seconds=settings.pool_refresh_seconds)))
+        every = (timedelta(seconds=settings.pool_refresh_seconds), timedelta(seconds=settings.reconcile_seconds))
+        asyncio.run(provision(*every))
         refreshed = asyncio.run(fill(settings))
     except (ProvisionError, TokenListError, WrongCluster, ConnectionError) as error:
         raise CommandError(str(error)) from error

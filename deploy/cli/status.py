@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.failure import CommandError
+from deploy.cli.halt import trading
 from deploy.cli.output import print_table
 from deploy.cli.settings import load
 
@@ -17,7 +18,7 @@ def status(
         bool, typer.Option("--json", help="Print a JSON list of name, pid, address and metrics.")
     ] = False,
 ) -> None:
-    """Show what runs, with pids, addresses and where Prometheus finds the metrics."""
+    """Show what runs, with pids, addresses and metrics, and whether trading is halted."""
     from deploy.local import state
     from deploy.local.settings import StackSettings
 
@@ -34,3 +35,6 @@ def status(
         )
         return
     print_table([(p.name, str(p.pid), p.address, p.metrics) for p in processes], ("name", "pid", "address", "metrics"))
+    stack = state.read(directory)
+    if stack is not None and (url := stack.environment.get("ORDER_ENGINE_DATABASE_URL")):
+        print(f"trading {trading(url)}")

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from itertools import chain
 
 from deploy.doctor.finding import Finding, examined
@@ -14,13 +13,16 @@ _TEMPORAL = "start Temporal, or correct TEMPORAL_ADDRESS"
 
 async def examine(settings: StackSettings) -> list[Finding]:
     """What is found with these settings and those of the worker in the environment."""
-    from deploy.doctor.servers import examine_api, examine_postgres, examine_redis
+    from deploy.doctor.servers import examine_api, examine_postgres, examine_redis, examine_trading
     from deploy.doctor.temporal import examine_temporal
     from deploy.local import environment, postgres, valkey
 
     database, relay = "start PostgreSQL, or correct ORDER_ENGINE_DATABASE_URL", "start Redis or Valkey, or correct"
     found = await asyncio.gather(
         examined("postgres", database, lambda: examine_postgres(postgres.url(settings), time.time)),
+        examined(
+            "trading", f"{database}, and run order-engine migrate", lambda: examine_trading(postgres.url(settings))
+        ),
         examined("redis", f"{relay} ORDER_ENGINE_REDIS_URL", lambda: examine_redis(valkey.url(settings))),
         examined(
             "temporal",
@@ -40,13 +42,14 @@ def _schedules() -> Sequence[str]:
     from pydantic import ValidationError
 
     from deploy.registry import RegistrySettings
-    from workflows.names import REFRESH_POOLS_ID
+    from workflows.names import RECONCILE_ID, REFRESH_POOLS_ID
 
     try:
-        every = timedelta(seconds=RegistrySettings().pool_refresh_seconds)
+        settings = RegistrySettings()
     except ValidationError:
         return ()
-    return (REFRESH_POOLS_ID,) if every else ()
+    pauses = {REFRESH_POOLS_ID: settings.pool_refresh_seconds, RECONCILE_ID: settings.reconcile_seconds}
+    return tuple(name for name, seconds in pauses.items() if seconds)
 
 
 async def _of_worker() -> Sequence[Finding]:
@@ -62,7 +65,7 @@ async def _of_worker() -> Sequence[Finding]:
     if problems:
         return problems
     settings = WorkerSettings()
-    endpoints = [Endpoint(url, SolanaRpc(url)) for url in (settings.solana_rpc_url,)]
+    endpoints = [Endpoint(url, SolanaRpc(url)) for url in (settings.solana_rpc_url, *settings.further_rpc_urls)]
     nodes = "start the node, or correct ORDER_ENGINE_SOLANA_RPC_URL"
     try:
         found = await asyncio.gather(

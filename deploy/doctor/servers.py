@@ -38,6 +38,22 @@ async def _schema(url: str) -> Finding:
     return ok("schema", f"at {head()}")
 
 
+async def examine_trading(url: str) -> Sequence[Finding]:
+    """Whether trading is halted; raises ConnectionError, and what the driver raises without the engine's schema."""
+    from db.database import Database
+    from db.risk import HaltRepository
+    from db.settings import DatabaseSettings
+
+    database = Database(DatabaseSettings.model_validate({"database_url": url}))
+    try:
+        halt = await HaltRepository(database).in_force()
+    finally:
+        await database.close()
+    if halt is not None:
+        return [failure("trading", str(halt), "order-engine resume, once it may go on")]
+    return [ok("trading", "not halted")]
+
+
 async def examine_redis(url: str) -> Sequence[Finding]:
     """The server; raises what its client raises."""
     from redis.asyncio import Redis

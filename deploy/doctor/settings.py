@@ -51,4 +51,6 @@ def examine_settings(process: str, kind: type[BaseSettings]) -> Iterator[Finding
 def _shown(value: object) -> str:
     if value is None or value == ():
         return "-"
+    if isinstance(value, tuple):
+        return ",".join(public(str(each)) for each in value)
     return "(secret)" if isinstance(value, SecretStr) else public(str(value))

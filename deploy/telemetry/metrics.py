@@ -49,7 +49,7 @@ def served_metrics(
     A port that is taken is a warning: the process trades all the same, and its absence shows in Prometheus.
     """
     # When a series began is one series more for each; nobody asks for it.
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     server = _Server(host, port, sdk_url, make_source)
     thread = threading.Thread(target=server.run, name="metrics", daemon=True)
     thread.start()

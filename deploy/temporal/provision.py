@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
-from deploy.temporal.schedule import ensure_refresh_schedule
+from deploy.temporal.schedule import ensure_reconcile_schedule, ensure_refresh_schedule
 from workflows.names import SEARCH_ATTRIBUTES
 
 Answer = TypeVar("Answer")
@@ -25,10 +25,11 @@ _PATIENCE = 90.0
 _INTERVAL = 0.2
 
 
-async def provision(refresh_pools_every: timedelta) -> None:
+async def provision(refresh_pools_every: timedelta, reconcile_every: timedelta) -> None:
     """Create what is missing on the server that the TEMPORAL_* variables or profile name. Repeatable.
 
-    Pools are searched for in the background at the given interval, never when it is zero. It returns once the server
+    Pools are searched for in the background, and everything is reconciled, at the given intervals, never when one is
+    zero. It returns once the server
     answers queries by every attribute, so that the next workflow may carry them.
     Raises ProvisionError when the server refuses or does not answer.
     """
@@ -39,6 +40,7 @@ async def provision(refresh_pools_every: timedelta) -> None:
         await _ensure_namespace(client, namespace)
         await _ensure_search_attributes(client, namespace)
         await ensure_refresh_schedule(client, refresh_pools_every)
+        await ensure_reconcile_schedule(client, reconcile_every)
     except (RPCError, RuntimeError, TimeoutError) as error:
         raise ProvisionError(f"Temporal namespace {namespace} cannot be set up: {error}") from error
 

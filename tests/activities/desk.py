@@ -91,14 +91,14 @@ class Desk:
 
     def __init__(self, chain: Chain, wallet_dir: Path, pools: Pools) -> None:
         self.chain = chain
-        self._wallet_dir = wallet_dir
+        self.wallet_dir = wallet_dir
         self.pools = pools
         self.store = MemoryStore()
         self.worker = self.new_worker()
 
     def new_worker(self, fees: Fees = FEES) -> Worker:
         """A worker with nothing in its memory."""
-        return Worker(self.chain, self._wallet_dir, self.pools, self.store, fees)
+        return Worker(self.chain, self.wallet_dir, self.pools, self.store, fees)
 
     async def restart(self) -> None:
         """End the worker and go on with a new one."""

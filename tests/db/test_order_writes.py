@@ -225,12 +225,19 @@ class TestSwaps:
     async def test_the_first_outcome_stands(self, orders, reader, terms):
         swap = swap_attempt(terms.order_id)
         await orders.record_attempt(swap, order_event(3, Status.SUBMITTED))
-        await orders.settle_attempt(swap, LANDED)
+        assert await orders.settle_attempt(swap, LANDED) == LANDED
         (settled,) = await reader.attempts(terms.order_id)
-        await orders.settle_attempt(swap, EXPIRED)
+        assert await orders.settle_attempt(swap, EXPIRED) == LANDED
         assert await reader.attempts(terms.order_id) == [settled]
         assert settled.outcome == LANDED
         assert settled.settled_at is not None
+
+    async def test_rival_outcomes_at_once_are_one_for_all(self, orders, reader, terms):
+        swap = swap_attempt(terms.order_id)
+        await orders.record_attempt(swap, order_event(3, Status.SUBMITTED))
+        answers = await asyncio.gather(*(orders.settle_attempt(swap, each) for each in (LANDED, EXPIRED) * 4))
+        (settled,) = await reader.attempts(terms.order_id)
+        assert answers == [settled.outcome] * 8
 
     async def test_an_outcome_keeps_its_reason(self, orders, reader, terms):
         swap = swap_attempt(terms.order_id)

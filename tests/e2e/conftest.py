@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.stack import Stack
+from tests.e2e.telling import pytest_runtest_makereport
+
+__all__ = ["pytest_runtest_makereport", "stack"]
 
 
 @pytest.fixture(scope="session")

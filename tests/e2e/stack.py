@@ -16,12 +16,14 @@ import httpx
 import psutil
 import websockets
 
-from tests.servers import free_port
+from tests.servers import free_ports
 from workflows.domain.ids import parse_memo
 from workflows.domain.lifecycle import Status, is_terminal
 
 COMMAND = [sys.executable, "-P", "-m", "deploy.cli.main"]
 ROOT = Path(__file__).parents[2]
+
+_PORTS = ("api", "localnet", "temporal", "temporal-ui", "postgres", "redis")
 
 # Ten times the speed of a real cluster: a blockhash lives for six seconds instead of a minute.
 SLOT_MS = 40
@@ -35,13 +37,13 @@ class Stack:
     api: str
     rpc: str
     process: subprocess.Popen[bytes]
+    said: Path
 
     @classmethod
     def start(cls, data_dir: Path, *options: str, environment: dict[str, str] | None = None) -> "Stack":
         """Run `order-engine up` on free ports until it says that it is ready."""
-        api, rpc = free_port(), free_port()
-        ports = {"api": api, "localnet": rpc}
-        ports |= {name: free_port() for name in ("temporal", "temporal-ui", "postgres", "redis")}
+        ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+        api, rpc = ports["api"], ports["localnet"]
         arguments = [part for name, port in ports.items() for part in (f"--{name}-port", str(port))]
         said = data_dir.with_suffix(".out")
         with said.open("w") as output:
@@ -52,10 +54,16 @@ class Stack:
                 cwd=ROOT,
                 env={**os.environ, **(environment or {})},
             )
-        while not any(line.startswith("ready ") for line in said.read_text().splitlines()):
-            assert process.poll() is None, f"the stack did not start: {said.read_text()}"
-            time.sleep(0.05)
-        return cls(data_dir, f"http://127.0.0.1:{api}", f"http://127.0.0.1:{rpc}", process)
+        try:
+            while not any(line.startswith("ready ") for line in said.read_text().splitlines()):
+                assert process.poll() is None, f"the stack did not start: {said.read_text()}"
+                time.sleep(0.05)
+        except BaseException:
+            # The time limit of the test, say: nothing may be left running, and its children die with it.
+            process.kill()
+            process.wait()
+            raise
+        return cls(data_dir, f"http://127.0.0.1:{api}", f"http://127.0.0.1:{rpc}", process, said)
 
     def stop(self) -> None:
         """Stop it as Ctrl-C would; it must end cleanly and leave nobody behind."""

@@ -80,9 +80,9 @@ async def test_a_killed_worker_loses_and_doubles_nothing(stack: Stack) -> None:
     assert [landed[order_id] for order_id in order_ids] == [1] * 50
 
 
-async def test_an_order_that_cannot_be_paid_fails_with_the_reason_and_sends_nothing(stack: Stack) -> None:
+async def test_an_order_that_cannot_be_paid_is_rejected_with_the_reason_and_sends_nothing(stack: Stack) -> None:
     async with stack.client() as client:
         order_id = await post(client, SELL_SOL | {"wallet": "poor"})
-        assert check_story(await follow(stack.api, order_id)) == "failed"
+        assert check_story(await follow(stack.api, order_id)) == "rejected"
         order = (await client.get(f"/api/orders/{order_id}")).json()
     assert (order["phase"], order["reason"]) == ("FAILED", "insufficient_funds")

@@ -61,7 +61,11 @@ def stack(dumps: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory)
     files = [folder / f"{dump['pubkey']}.json" for dump in dumps]
     for file, dump in zip(files, dumps, strict=True):
         file.write_text(json.dumps(dump))
-    environment = {"ORDER_ENGINE_LOCALNET_ACCOUNTS": json.dumps([str(file) for file in files])}
+    environment = {
+        "ORDER_ENGINE_LOCALNET_ACCOUNTS": json.dumps([str(file) for file in files]),
+        # The recorded swaps are as large as the program allows.
+        "ORDER_ENGINE_RISK_MAX_PRICE_IMPACT_BPS": "0",
+    }
     running = Stack.start(folder / "stack", "--genesis", str(genesis), environment=environment)
     try:
         yield running

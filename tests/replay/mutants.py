@@ -10,7 +10,7 @@ from workflows.domain.attempt import SwapOutcome
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderTerms
 from workflows.domain.retry import Failure
-from workflows.domain.routing import VenueQuotes
+from workflows.domain.routing import Decision, VenueQuotes
 from workflows.messages import OrderResult, PersistOrder, PreparedSwap
 from workflows.order import OrderWorkflow
 
@@ -121,3 +121,20 @@ class DeafToCancellation(OrderWorkflow):
 
     def _honor_cancel(self) -> None:
         return
+
+
+@workflow.defn(name="OrderWorkflow")
+class ChecksNoRisk(OrderWorkflow):
+    """Passes every order."""
+
+    @workflow.init
+    def __init__(self, terms: OrderTerms) -> None:
+        super().__init__(terms)
+
+    @workflow.run
+    async def run(self, terms: OrderTerms) -> OrderResult:
+        """Execute the order."""
+        return await super().run(terms)
+
+    async def _check(self, decision: Decision) -> Failure | None:
+        return None

@@ -5,10 +5,11 @@ A change that must not disturb orders in flight needs `workflow.patched` and kee
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from workflows.plugin import order_engine_plugin
 HISTORIES = Path(__file__).parent / "histories"
 
 # Recorded instead of the process and host that did it.
-_IDENTITY = "recorder"
+RECORDER = "recorder"
 
 
 async def record(client: Client, scenario: Scenario) -> WorkflowHistory:
@@ -57,7 +58,7 @@ async def record(client: Client, scenario: Scenario) -> WorkflowHistory:
         task_queue=names.TASK_QUEUE,
         workflows=[OrderWorkflow],
         activities=activities.all(),
-        identity=_IDENTITY,
+        identity=RECORDER,
         # A queue named after a worker would name its host.
         max_cached_workflows=0,
     )
@@ -69,11 +70,11 @@ async def record(client: Client, scenario: Scenario) -> WorkflowHistory:
     return await handle.fetch_history()
 
 
-def write(name: str, history: WorkflowHistory) -> None:
+def write(name: str, history: WorkflowHistory, directory: Path = HISTORIES) -> None:
     """One event a line, so that a change can be read."""
     events: Sequence[object] = _without_stacks(history.to_json_dict()["events"])
     lines = ",\n".join(json.dumps(event, separators=(",", ":"), sort_keys=True) for event in events)
-    (HISTORIES / f"{name}.json").write_text(f'{{"events":[\n{lines}\n]}}\n')
+    (directory / f"{name}.json").write_text(f'{{"events":[\n{lines}\n]}}\n')
 
 
 def _without_stacks(document: Any) -> Any:
@@ -85,25 +86,32 @@ def _without_stacks(document: Any) -> Any:
     return document
 
 
-async def main(wanted: Sequence[str]) -> None:
-    """Record the named scenarios, or all of them and nothing else."""
-    HISTORIES.mkdir(exist_ok=True)
-    if not wanted:
-        for stale in HISTORIES.glob("*.json"):
-            stale.unlink()
+@contextlib.asynccontextmanager
+async def recording_server() -> AsyncIterator[Client]:
+    """A development server, and a client of it that names no machine."""
     extra = [part for item in DYNAMIC_CONFIG.items() for part in ("--dynamic-config-value", "=".join(item))]
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
         dev_server_extra_args=extra,
         dev_server_log_level="error",
         search_attributes=names.SEARCH_ATTRIBUTES,
-        identity=_IDENTITY,
+        identity=RECORDER,
         plugins=[order_engine_plugin()],
     ) as environment:
-        for name in wanted or SCENARIOS:
-            write(name, await record(environment.client, SCENARIOS[name]))
+        yield environment.client
     # The SDK's threads hand over their last results; an interpreter that ends under them aborts.
     await asyncio.sleep(0.2)
+
+
+async def main(wanted: Sequence[str]) -> None:
+    """Record the named scenarios, or all of them and nothing else."""
+    HISTORIES.mkdir(exist_ok=True)
+    if not wanted:
+        for stale in HISTORIES.glob("*.json"):
+            stale.unlink()
+    async with recording_server() as client:
+        for name in wanted or SCENARIOS:
+            write(name, await record(client, SCENARIOS[name]))
 
 
 if __name__ == "__main__":

@@ -119,5 +119,28 @@ SCENARIOS = {
     "signature_of_a_lost_history": Scenario(
         Script(outcomes=(EXPIRED, landed())), Status.CONFIRMED, leftovers=submitted
     ),
+    "checked_and_confirmed": Scenario(Script(), Status.CONFIRMED),
+    "checked_again_at_the_second_attempt": Scenario(
+        Script(check=(ErrorCode.CHAIN_UNAVAILABLE, None)), Status.CONFIRMED
+    ),
+    "rejected_for_insufficient_funds": Scenario(
+        Script(check=(ErrorCode.INSUFFICIENT_FUNDS,)), Status.REJECTED, ErrorCode.INSUFFICIENT_FUNDS
+    ),
+    "rejected_for_price_impact": Scenario(
+        Script(check=(ErrorCode.PRICE_IMPACT_EXCEEDED,)), Status.REJECTED, ErrorCode.PRICE_IMPACT_EXCEEDED
+    ),
+    "expired_then_rejected": Scenario(
+        Script(check=(None, ErrorCode.DAILY_NOTIONAL_EXCEEDED), outcomes=(EXPIRED,)),
+        Status.REJECTED,
+        ErrorCode.DAILY_NOTIONAL_EXCEEDED,
+    ),
+    "halted_at_acceptance": Scenario(Script(halted_after="persist_order"), Status.REJECTED, ErrorCode.TRADING_HALTED),
+    "halted_after_the_decision": Scenario(
+        Script(halted_after="choose_route"), Status.REJECTED, ErrorCode.TRADING_HALTED
+    ),
+    "halted_after_signing": Scenario(Script(halted_after="prepare_swap"), Status.REJECTED, ErrorCode.TRADING_HALTED),
+    "halted_at_acceptance_with_a_signature_in_the_log": Scenario(
+        Script(halted_after="persist_order", outcomes=(landed(),)), Status.CONFIRMED, leftovers=submitted
+    ),
     "end_of_a_crashed_try": Scenario(Script(), Status.FAILED, ErrorCode.INSUFFICIENT_FUNDS, leftovers=ended),
 }

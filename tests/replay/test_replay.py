@@ -116,6 +116,8 @@ def test_a_history_names_no_machine(path: Path) -> None:
         (mutants.SendsNothing, "canceled_in_flight_and_confirmed"),
         (mutants.NeverWaits, "both_venues_down"),
         (mutants.DeafToCancellation, "canceled_before_it_started"),
+        (mutants.ChecksNoRisk, "checked_and_confirmed"),
+        (mutants.ChecksNoRisk, "rejected_for_price_impact"),
     ],
 )
 async def test_a_changed_workflow_does_not_replay(mutant: type[OrderWorkflow], name: str) -> None:

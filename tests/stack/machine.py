@@ -3,9 +3,7 @@
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,17 +12,9 @@ from typing import Any
 
 import psutil
 
+from tests.servers import free_ports
+
 PORTS = ("api", "temporal", "temporal_ui", "postgres", "redis", "localnet")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, below those that this machine gives to outgoing connections."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randint(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            found.append(port)
-    return found
 
 
 class Machine:

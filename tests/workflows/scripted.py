@@ -16,18 +16,21 @@ from activities.persist import PersistActivities
 from activities.publish import PublishActivities
 from activities.refusal import refusal
 from tests.memory_store import MemoryRelay, MemoryStore, StoredOrder
-from tests.samples import swap_attempt
+from tests.samples import BEGINNING, swap_attempt
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.lifecycle import Status
-from workflows.domain.order import Fill, OrderEvent
+from workflows.domain.order import Fill, OrderEvent, OrderTerms
+from workflows.domain.risk import Halt, Limits, admit
 from workflows.domain.routing import PoolQuote, PoolRefusal, VenueQuotes, choose, told
 from workflows.messages import (
+    CheckRisk,
     ChooseRoute,
     ExecuteSwap,
     PreparedSwap,
     PrepareSwap,
     QuoteRequest,
+    RiskChecked,
     SettleSwap,
     SwapExecuted,
     SwapSettled,
@@ -114,6 +117,8 @@ def reverted(reason: ErrorCode = ErrorCode.SLIPPAGE_EXCEEDED) -> SwapOutcome:
     return SwapOutcome(kind=OutcomeKind.REVERTED, slot=11, reason=reason, detail="refused")
 
 
+HALT = Halt(by="ops@desk", reason="a drill", at=BEGINNING)
+
 NEVER = TimeoutError("no answer at all")
 
 EXPIRED = SwapOutcome(kind=OutcomeKind.EXPIRED, reason=ErrorCode.BLOCKHASH_EXPIRED, detail="height 10 is past 5")
@@ -125,9 +130,13 @@ class Script:
 
     raydium: Sequence[Answer] = (pays(291_000_000),)
     meteora: Sequence[Answer] = (pays(290_000_000),)
+    # None lets the order pass; a code is the reason why it may not trade.
+    check: Sequence[ErrorCode | Exception | None] = (None,)
     # None signs; a code is the reason why there is no swap; `NEVER` is no answer at all.
     prepare: Sequence[ErrorCode | Exception | None] = (None,)
     outcomes: Sequence[SwapOutcome] = (landed(),)
+    # The step that has just done its work when trading is halted.
+    halted_after: str | None = None
 
 
 class AtMostOnceBroken(AssertionError):
@@ -181,15 +190,20 @@ class ScriptedActivities:
     def all(self) -> Sequence[Callable[..., Any]]:
         """What a worker registers."""
         return (
-            PersistActivities(self.store, self.relay).persist_order,
+            PersistActivities(self.store, self.relay, self._admit).persist_order,
             PublishActivities(self.store, self.relay).publish_status,
             self.fetch_raydium_quote,
             self.fetch_meteora_quote,
             self.choose_route,
+            self.check_risk,
             self.prepare_swap,
             self.execute_swap,
             self.settle_swap,
         )
+
+    def _halt_after(self, step: str) -> None:
+        if self.script.halted_after == step:
+            self.store.halt = HALT
 
     def order(self, order_id: str) -> StoredOrder:
         """What the store holds of the order."""
@@ -220,7 +234,28 @@ class ScriptedActivities:
         facts = {"venue": decision.route.venue, "data": told(decision, terms.token_out)}
         stands = await self.store.append_event(terms.order_id, request.event.model_copy(update=facts))
         await self.relay.publish(terms.order_id, terms.account, (stands,))
+        self._halt_after("choose_route")
         return stands
+
+    def _admit(self, terms: OrderTerms) -> None:
+        self._halt_after("persist_order")
+        admit(Limits(), self.store.halt, terms)
+
+    @activity.defn
+    async def check_risk(self, request: CheckRisk) -> RiskChecked:
+        """Pass while trading is not halted, or refuse by the script."""
+        try:
+            self._admit(request.terms)
+        except EngineError as error:
+            raise refusal(error) from None
+        answer = self._next("check_risk", self.script.check)
+        if isinstance(answer, ErrorCode):
+            raise refusal(EngineError(answer, "by the script"))
+        if isinstance(answer, Exception):
+            raise answer
+        return RiskChecked(
+            price_impact_bps=Decimal(0), price_deviation_bps=None, notional=None, lamports=1, tokens=0, slot=8
+        )
 
     @activity.defn
     async def prepare_swap(self, request: PrepareSwap) -> PreparedSwap:
@@ -242,17 +277,21 @@ class ScriptedActivities:
             signature=f"signature {self.calls['prepare_swap']} of {request.terms.order_id}",
             quoted_out=route.amount_out,
         )
+        self._halt_after("prepare_swap")
         return PreparedSwap(swap=swap, compute_unit_limit=100_000, compute_unit_price=1_000, slot=9)
 
     @activity.defn
     async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
         """Record, send, and answer by the script once `may_settle` is set."""
-        stands = await self.store.record_attempt(request.swap, request.event)
+        try:
+            stands = await self.store.record_attempt(request.swap, request.event)
+        except EngineError as error:
+            return SwapExecuted(event=request.event, outcome=None, halted=error.detail)
         if stands.status is not Status.SUBMITTED or stands.signature != request.swap.signature:
             return SwapExecuted(event=stands, outcome=None)
         await self.relay.publish(request.terms.order_id, request.terms.account, (stands,))
         outcome = await self._send(request.swap)
-        await self.store.settle_attempt(request.swap, outcome)
+        outcome = await self.store.settle_attempt(request.swap, outcome)
         return SwapExecuted(event=stands, outcome=outcome)
 
     @activity.defn
@@ -262,7 +301,7 @@ class ScriptedActivities:
         swap, outcome = await self.store.recorded_swap(request.terms.order_id, request.event.signature or "")
         if outcome is None:
             outcome = await self._send(swap)
-            await self.store.settle_attempt(swap, outcome)
+            outcome = await self.store.settle_attempt(swap, outcome)
         return SwapSettled(swap=swap, outcome=outcome)
 
     async def _send(self, swap: SwapAttempt) -> SwapOutcome:

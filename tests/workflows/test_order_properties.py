@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,26 +11,31 @@ from hypothesis import strategies as st
 from temporalio import exceptions
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, RetryState, TimeoutType
 
+import workflows.checks
 import workflows.order
 from tests.memory_store import MemoryStore, StoredOrder
 from tests.samples import order_terms, swap_attempt
 from tests.workflows.durable import Died, History, Runtime
-from tests.workflows.scripted import EXPIRED, Chain, landed, pool_quote, reverted
+from tests.workflows.scripted import EXPIRED, HALT, Chain, landed, pool_quote, reverted
 from workflows.domain import lifecycle
 from workflows.domain.attempt import SwapOutcome
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderEvent, OrderTerms
+from workflows.domain.risk import REFUSALS, WALLET_REFUSALS
 from workflows.domain.routing import PoolRefusal, VenueQuotes, choose, told
 from workflows.messages import (
+    CheckRisk,
     ChooseRoute,
     ExecuteSwap,
+    OrderAccepted,
     OrderResult,
     PersistOrder,
     PreparedSwap,
     PrepareSwap,
     PublishStatus,
     QuoteRequest,
+    RiskChecked,
     SettleSwap,
     SwapExecuted,
     SwapSettled,
@@ -51,6 +57,7 @@ _NO_SWAP = (
     ErrorCode.INSUFFICIENT_FUNDS,
     ErrorCode.TRANSACTION_TOO_LARGE,
 )
+_REFUSED = (ErrorCode.INSUFFICIENT_FUNDS, ErrorCode.PRICE_IMPACT_EXCEEDED, ErrorCode.CHAIN_UNAVAILABLE)
 
 
 class DrawnFate:
@@ -83,11 +90,25 @@ class DrawnSteps:
         self._draw = draw
         self._fate = fate
         self._signed = 0
+        # The answer of a worker of the version before.
+        self._before_checks = draw(st.integers(0, 7)) == 7
         self.store = MemoryStore()
         self.chain = Chain()
 
-    async def persist_order(self, request: PersistOrder) -> None:
+    async def persist_order(self, request: PersistOrder) -> OrderAccepted | None:
         await self.store.create_order(request.terms, request.events)
+        self._switch_perhaps()
+        if self._before_checks:
+            return None
+        if self.store.halt is not None:
+            return OrderAccepted(reason=ErrorCode.TRADING_HALTED, detail=str(self.store.halt))
+        return OrderAccepted()
+
+    def _switch_perhaps(self) -> None:
+        """Trading may be halted or resumed at any moment."""
+        if self._draw(st.integers(0, 15)) == 15:
+            self.store.halt = None if self.store.halt else HALT
+            note(f"halt: {self.store.halt}")
 
     async def fetch_raydium_quote(self, request: QuoteRequest) -> VenueQuotes:
         return self._quotes("raydium")
@@ -124,6 +145,20 @@ class DrawnSteps:
         )
         return await self.store.append_event(terms.order_id, event)
 
+    async def check_risk(self, request: CheckRisk) -> RiskChecked:
+        self._switch_perhaps()
+        answer = self._draw(st.sampled_from((*[None] * 8, *_REFUSED, "late", "broken")))
+        note(f"check {answer or 'passes'}")
+        if self.store.halt is not None:
+            answer = ErrorCode.TRADING_HALTED
+        if answer == "late":
+            raise _timed_out()
+        if answer is not None:
+            raise ApplicationError("refused", type=answer if isinstance(answer, ErrorCode) else "KeyError")
+        return RiskChecked(
+            price_impact_bps=Decimal(0), price_deviation_bps=None, notional=None, lamports=1, tokens=0, slot=8
+        )
+
     async def prepare_swap(self, request: PrepareSwap) -> PreparedSwap:
         answer = self._draw(st.sampled_from((*[None] * 8, *_NO_SWAP, "late", "broken")))
         note(f"prepare {answer or 'signs'}")
@@ -137,14 +172,18 @@ class DrawnSteps:
 
     async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:
         swap = request.swap
-        stands = await self.store.record_attempt(swap, request.event)
+        self._switch_perhaps()
+        try:
+            stands = await self.store.record_attempt(swap, request.event)
+        except EngineError as error:
+            return SwapExecuted(event=request.event, outcome=None, halted=error.detail)
         self._die_perhaps("after recording the swap")
         if stands.status is not Status.SUBMITTED or stands.signature != swap.signature:
             return SwapExecuted(event=stands, outcome=None)
         self.chain.send(swap.order_id, swap.signature)
         self._die_perhaps("after sending")
         outcome = self._outcome(swap.signature)
-        await self.store.settle_attempt(swap, outcome)
+        outcome = await self.store.settle_attempt(swap, outcome)
         return SwapExecuted(event=stands, outcome=outcome)
 
     async def settle_swap(self, request: SettleSwap) -> SwapSettled:
@@ -155,7 +194,7 @@ class DrawnSteps:
             self.chain.send(swap.order_id, signature)
             self._die_perhaps("after sending")
             outcome = self._outcome(signature)
-            await self.store.settle_attempt(swap, outcome)
+            outcome = await self.store.settle_attempt(swap, outcome)
         return SwapSettled(swap=swap, outcome=outcome)
 
     def _outcome(self, signature: str) -> SwapOutcome:
@@ -182,6 +221,7 @@ class DrawnSteps:
                 self.fetch_raydium_quote,
                 self.fetch_meteora_quote,
                 self.choose_route,
+                self.check_risk,
                 self.prepare_swap,
                 self.execute_swap,
                 self.settle_swap,
@@ -211,7 +251,8 @@ def _run(
     history = History()
     while True:
         runtime = Runtime(history, steps.all(), fate)
-        monkeypatch.setattr(workflows.order, "workflow", runtime)
+        for module in (workflows.order, workflows.checks):
+            monkeypatch.setattr(module, "workflow", runtime)
         try:
             return asyncio.run(runtime.run(terms))
         except Died:
@@ -238,8 +279,12 @@ def _holds(order: StoredOrder, chain: Chain, result: OrderResult) -> None:
     # What was sent was recorded before, and what was recorded is settled.
     assert {known.swap.signature for known in order.swaps} >= set(chain.sent[result.order_id])
     assert all(known.outcome is not None for known in order.swaps)
-    if result.status is Status.FAILED:
+    if result.status in (Status.FAILED, Status.REJECTED):
         assert result.reason is not None
+    if result.status is Status.REJECTED:
+        assert result.reason in REFUSALS | WALLET_REFUSALS
+    if result.reason is ErrorCode.TRADING_HALTED:
+        assert result.status is Status.REJECTED
 
 
 @given(st.data())

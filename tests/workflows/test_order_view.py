@@ -68,6 +68,7 @@ async def test_each_step_of_the_trace_has_a_name_and_a_summary(engine: RunEngine
         "fetch_raydium_quote": "1.5 SOL to USDC",
         "fetch_meteora_quote": "1.5 SOL to USDC",
         "choose_route": "best of the quotes",
+        "check_risk": "attempt 1: limits and funds",
         "prepare_swap": "attempt 1: raydium cpmm",
         "execute_swap": f"attempt 1: {result.signature}",
         "publish_status": "confirmed",

@@ -65,6 +65,15 @@ class ErrorCode(StrEnum):
     TRANSACTION_TOO_LARGE = "transaction_too_large"
     SIGNING_FAILED = "signing_failed"
     CLUSTER_MISMATCH = "cluster_mismatch"
+    TRADING_HALTED = "trading_halted"
+    PAIR_NOT_ALLOWED = "pair_not_allowed"
+    VENUE_NOT_ALLOWED = "venue_not_allowed"
+    ACCOUNT_NOT_ALLOWED = "account_not_allowed"
+    NOTIONAL_UNKNOWN = "notional_unknown"
+    NOTIONAL_TOO_LARGE = "notional_too_large"
+    DAILY_NOTIONAL_EXCEEDED = "daily_notional_exceeded"
+    PRICE_IMPACT_EXCEEDED = "price_impact_exceeded"
+    PRICE_DEVIATION_EXCEEDED = "price_deviation_exceeded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.METHOD_NOT_ALLOWED: Row(405, Retry.NEVER, "Use a method from the Allow header."),
     ErrorCode.RESOURCE_NOT_FOUND: Row(404, Retry.NEVER, "See /docs for the routes."),
     ErrorCode.ORDER_NOT_FOUND: Row(404, Retry.NEVER, "Check the order id."),
-    ErrorCode.KEY_REQUIRED: Row(401, Retry.NEVER, "Send an API key: Authorization: Bearer oek_…"),
+    ErrorCode.KEY_REQUIRED: Row(401, Retry.NEVER, "Send an API key: Authorization: Bearer oek_…."),
     ErrorCode.KEY_INVALID: Row(401, Retry.NEVER, "Use a key that is neither unknown, expired nor revoked."),
     ErrorCode.SCOPE_MISSING: Row(403, Retry.NEVER, "Use a key with the named scope."),
     ErrorCode.ORIGIN_REFUSED: Row(403, Retry.NEVER, "Allow the page's origin with ORDER_ENGINE_API_ALLOWED_ORIGINS."),
@@ -130,6 +139,15 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.TRANSACTION_TOO_LARGE: Row(422, Retry.NEVER, "The route does not fit a transaction."),
     ErrorCode.SIGNING_FAILED: Row(503, Retry.AGAIN, "The signer of the wallet does not answer; try again."),
     ErrorCode.CLUSTER_MISMATCH: Row(503, Retry.AGAIN, "The RPC node is on another cluster; run order-engine doctor."),
+    ErrorCode.TRADING_HALTED: Row(503, Retry.NEVER, "Send the order again once trading is resumed."),
+    ErrorCode.PAIR_NOT_ALLOWED: Row(403, Retry.NEVER, "Trade an allowed pair, or have this one allowed."),
+    ErrorCode.VENUE_NOT_ALLOWED: Row(403, Retry.NEVER, "Only another venue can fill it; have it allowed."),
+    ErrorCode.ACCOUNT_NOT_ALLOWED: Row(403, Retry.NEVER, "Have the account allowed."),
+    ErrorCode.NOTIONAL_UNKNOWN: Row(409, Retry.NEVER, "The order cannot be valued, and a limit on its value is set."),
+    ErrorCode.NOTIONAL_TOO_LARGE: Row(422, Retry.NEVER, "Sell less in one order, or have the limit raised."),
+    ErrorCode.DAILY_NOTIONAL_EXCEEDED: Row(409, Retry.NEVER, "Wait for the next day (UTC), or have the limit raised."),
+    ErrorCode.PRICE_IMPACT_EXCEEDED: Row(409, Retry.NEVER, "Sell less at once; it would move the price too far."),
+    ErrorCode.PRICE_DEVIATION_EXCEEDED: Row(409, Retry.NEVER, "The venues disagree on the price; look into it first."),
 }
 
 

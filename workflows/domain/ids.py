@@ -36,6 +36,12 @@ def workflow_id(order_id: str) -> str:
     return f"order-{order_id}"
 
 
+def order_id_of(workflow: str) -> str | None:
+    """The order of a Temporal workflow id, or None when it is not that of an order."""
+    order_id = workflow.removeprefix("order-")
+    return order_id if order_id != workflow and is_order_id(order_id) else None
+
+
 def memo(order_id: str, attempt: int) -> str:
     """The text of the memo instruction in each swap transaction of the order."""
     return f"order:{order_id}:{attempt}"

@@ -21,10 +21,11 @@ _AT_ONCE = frozenset(
 
 
 class Failure(NamedTuple):
-    """Why an attempt ended without a trade."""
+    """Why an attempt ended without a trade; `refused` when a check stopped it before anything was tried."""
 
     reason: ErrorCode
     detail: str
+    refused: bool = False
 
 
 def next_attempt_after(attempt: int, max_attempts: int, reason: ErrorCode) -> timedelta | None:

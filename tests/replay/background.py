@@ -1,0 +1,156 @@
+"""The ways of the workflows that are no orders, and their histories: `python -m tests.replay.background` records them.
+
+These workflows live for seconds, yet a deployment may fall between two of their steps.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from tests.replay.record import RECORDER, recording_server, write
+from tests.samples import SOL, USDC
+from tests.workflows.scripted import Answer, has_no_pools, pays, unreadable
+from workflows import names
+from workflows.domain.routing import VenueQuotes
+from workflows.messages import (
+    FinishReconciliation,
+    PartReconciled,
+    PoolsRefreshed,
+    QuoteRequest,
+    ReconciliationScope,
+)
+from workflows.quote import QuoteWorkflow
+from workflows.reconcile import ReconcileWorkflow
+from workflows.refresh import RefreshPoolsWorkflow
+
+HISTORIES = Path(__file__).parent / "background"
+WORKFLOWS: Sequence[type] = (QuoteWorkflow, ReconcileWorkflow, RefreshPoolsWorkflow)
+
+Step = Callable[..., Awaitable[Any]]
+
+_REQUEST = QuoteRequest(token_in=SOL, token_out=USDC, amount_in=1_500_000_000)
+_BEGINNING = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Background:
+    """One way: the workflow, what it is given, its steps, and whether it fails."""
+
+    workflow: Any
+    given: Sequence[Any]
+    steps: Sequence[Step]
+    fails: bool = False
+
+
+def _quotes(raydium: Answer, meteora: Answer) -> Background:
+    @activity.defn
+    async def compare_quotes(request: QuoteRequest) -> tuple[VenueQuotes, ...]:
+        return await raydium("raydium", request), await meteora("meteora", request)
+
+    return Background(QuoteWorkflow, (_REQUEST,), (compare_quotes,))
+
+
+def _quotes_that_break() -> Background:
+    @activity.defn
+    async def compare_quotes(request: QuoteRequest) -> tuple[VenueQuotes, ...]:
+        raise ApplicationError("the node is away", type="ConnectionError")
+
+    return Background(QuoteWorkflow, (_REQUEST,), (compare_quotes,))
+
+
+def _refresh(fails: bool = False) -> Background:
+    @activity.defn
+    async def refresh_pools() -> PoolsRefreshed:
+        if fails:
+            raise ApplicationError("the node is away", type="ConnectionError", non_retryable=True)
+        return PoolsRefreshed(
+            quoted={"cpmm": 2}, excluded={"clmm": {"frozen": 1}}, new=1, problems=("one",), more_problems=3
+        )
+
+    return Background(RefreshPoolsWorkflow, (), (refresh_pools,), fails)
+
+
+def _reconcile(whole: bool, away: str = "") -> Background:
+    def answered(name: str, found: PartReconciled) -> PartReconciled:
+        if name == away:
+            raise ApplicationError("the node is away", type="ConnectionError", non_retryable=True)
+        return found
+
+    @activity.defn
+    async def begin_reconciliation() -> ReconciliationScope:
+        return ReconciliationScope(started_at=_BEGINNING, since=_BEGINNING - timedelta(minutes=3), whole=whole)
+
+    @activity.defn
+    async def reconcile_orders(scope: ReconciliationScope) -> PartReconciled:
+        return answered("orders", PartReconciled(orders=3, repaired=1, told=("workflow_missing of an order",)))
+
+    @activity.defn
+    async def reconcile_workflows(scope: ReconciliationScope) -> PartReconciled:
+        return answered("workflows", PartReconciled(workflows=2))
+
+    @activity.defn
+    async def reconcile_swaps(scope: ReconciliationScope) -> PartReconciled:
+        return answered("swaps", PartReconciled(swaps=5, raised=1, told=("a finding",), cursors={"wallet": "newest"}))
+
+    @activity.defn
+    async def finish_reconciliation(request: FinishReconciliation) -> None:
+        assert request.found.orders == 3
+
+    steps = (begin_reconciliation, reconcile_orders, reconcile_workflows, reconcile_swaps, finish_reconciliation)
+    return Background(ReconcileWorkflow, (), steps, fails=bool(away))
+
+
+BACKGROUND = {
+    "quotes": _quotes(pays(290), pays(291)),
+    "quotes_of_one_venue": _quotes(unreadable(), pays(291)),
+    "quotes_without_pools": _quotes(has_no_pools, has_no_pools),
+    "quotes_that_break": _quotes_that_break(),
+    "refreshed": _refresh(),
+    "refresh_failed": _refresh(fails=True),
+    "reconciled": _reconcile(whole=False),
+    "reconciled_everything": _reconcile(whole=True),
+    "reconciled_without_the_chain": _reconcile(whole=False, away="swaps"),
+}
+
+
+async def _record(client: Client, name: str, way: Background) -> WorkflowHistory:
+    handle = await client.start_workflow(way.workflow.run, *way.given, id=name, task_queue=names.TASK_QUEUE)
+    worker = Worker(
+        client,
+        task_queue=names.TASK_QUEUE,
+        workflows=WORKFLOWS,
+        activities=way.steps,
+        identity=RECORDER,
+        # A queue named after a worker would name its host.
+        max_cached_workflows=0,
+    )
+    async with worker:
+        try:
+            await handle.result()
+            failed = False
+        except WorkflowFailureError:
+            failed = True
+    if failed != way.fails:
+        raise SystemExit(f"{name} should {'' if way.fails else 'not '}have failed")
+    return await handle.fetch_history()
+
+
+async def main(wanted: Sequence[str]) -> None:
+    """Record the named ways, or all of them."""
+    HISTORIES.mkdir(exist_ok=True)
+    async with recording_server() as client:
+        for name in wanted or BACKGROUND:
+            write(name, await _record(client, name, BACKGROUND[name]), HISTORIES)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
