@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode, Tracer
+from opentelemetry.trace import Tracer
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import Engine, Pool, event
 
 from activities.solana.errors import HARMLESS, Outcome
 from activities.solana.observer import Circuit, RpcObserver
-from deploy.telemetry.traces import working_span
+from deploy.telemetry.traces import tell_call, working_span
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -24,11 +23,13 @@ STATEMENTS = Histogram(
     buckets=_SECONDS,
 )
 STATEMENTS_FAILED = Counter("order_engine_db_statements_failed_total", "SQL statements that failed.", ("operation",))
+POOL_SIZE = Gauge("order_engine_db_pool_size", "Connections that requests or steps may use at a time.")
 CONNECTIONS = Gauge("order_engine_db_pool_connections", "Connections to PostgreSQL: open and in_use.", ("state",))
 
-_OPERATIONS = frozenset({"select", "insert", "update", "delete", "with"})
+_OPERATIONS = frozenset({"select", "insert", "update", "delete"})
 _LONGEST_STATEMENT = 2_000
 _FIRST_WORD = re.compile(r"\s*(\w+)")
+_WRITES = re.compile(r"(?<!FOR )\b(INSERT|UPDATE|DELETE)\s", re.IGNORECASE)
 
 
 class RpcSpans:
@@ -39,18 +40,9 @@ class RpcSpans:
 
     def called(self, method: str, host: str, outcome: Outcome, seconds: float) -> None:
         """A call has ended."""
-        if working_span() is None:
-            return
-        now = time.time_ns()
-        span = self._tracer.start_span(
-            method,
-            kind=SpanKind.CLIENT,
-            start_time=now - int(seconds * 1e9),
-            attributes={"rpc.system": "jsonrpc", "rpc.method": method, "server.address": host, "rpc.outcome": outcome},
-        )
-        if outcome not in HARMLESS:
-            span.set_status(StatusCode.ERROR, outcome)
-        span.end(now)
+        facts = {"rpc.system": "jsonrpc", "rpc.method": method, "server.address": host, "rpc.outcome": outcome}
+        start = time.time_ns() - int(seconds * 1e9)
+        tell_call(self._tracer, method, start, facts, None if outcome in HARMLESS else outcome)
 
     def health(self, host: str, circuit: Circuit, cost: float, slots_behind: int) -> None:
         """Nothing: spans are about calls."""
@@ -118,43 +110,37 @@ class _Statements:
         self._measured = measured
         self._tracer = tracer
 
-    def begin(
-        self, _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
-    ) -> None:
-        operation = _operation(statement)
-        span = None
-        if self._tracer is not None and working_span() is not None:
-            span = self._tracer.start_span(
-                f"SQL {operation}",
-                kind=SpanKind.CLIENT,
-                attributes={"db.system.name": "postgresql", "db.query.text": statement[:_LONGEST_STATEMENT]},
-            )
-        context.telemetry = (operation, time.perf_counter(), span)
+    def begin(self, _connection: Any, _cursor: Any, _text: str, _given: Any, context: Any, _many: bool) -> None:
+        context.begun = time.perf_counter()
 
-    def end(self, _connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        self._finish(context, None)
+    def end(self, _connection: Any, _cursor: Any, statement: str, _given: Any, context: Any, _many: bool) -> None:
+        self._finish(context, statement, None)
 
     def fail(self, error: Any) -> None:
         if error.execution_context is not None:
-            self._finish(error.execution_context, error.original_exception)
+            self._finish(error.execution_context, error.statement or "", error.original_exception)
 
-    def _finish(self, context: Any, error: BaseException | None) -> None:
-        begun: tuple[str, float, trace.Span | None] | None = getattr(context, "telemetry", None)
+    def _finish(self, context: Any, statement: str, error: BaseException | None) -> None:
+        begun: float | None = getattr(context, "begun", None)
         if begun is None:
             return
-        context.telemetry = None
-        operation, started, span = begun
+        context.begun = None
+        seconds, operation = time.perf_counter() - begun, _operation(statement)
         if self._measured:
-            STATEMENTS.labels(operation).observe(time.perf_counter() - started)
+            STATEMENTS.labels(operation).observe(seconds)
             if error is not None:
                 STATEMENTS_FAILED.labels(operation).inc()
-        if span is not None:
-            if error is not None:
-                span.set_status(StatusCode.ERROR, type(error).__name__)
-            span.end()
+        if self._tracer is not None:
+            facts = {"db.system.name": "postgresql", "db.query.text": statement[:_LONGEST_STATEMENT]}
+            start = time.time_ns() - int(seconds * 1e9)
+            tell_call(self._tracer, f"SQL {operation}", start, facts, None if error is None else type(error).__name__)
 
 
 def _operation(statement: str) -> str:
+    """What a statement does: a WITH writes when one of its parts does."""
     word = _FIRST_WORD.match(statement)
     operation = word[1].lower() if word else ""
+    if operation == "with":
+        writes = _WRITES.search(statement)
+        return writes[1].lower() if writes else "select"
     return operation if operation in _OPERATIONS else "other"

@@ -1,7 +1,8 @@
 """Which order the code that runs now works for: what log lines and spans are tied to it by."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -10,12 +11,14 @@ class Followed:
     """An order, as far as it is known yet.
 
     `over` once the work on it has ended: background tasks that it began inherit its context and work for others.
+    `early` holds what is to be told of calls that a request made before its order had an id.
     """
 
     order_id: str | None = None
     account: str | None = None
     attempt: int | None = None
     over: bool = False
+    early: list[Callable[[], None]] = field(default_factory=list)
 
 
 _current: ContextVar[Followed | None] = ContextVar("followed", default=None)

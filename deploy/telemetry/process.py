@@ -94,12 +94,10 @@ def traces_are_on(environ: Mapping[str, str]) -> bool:
 
 @contextlib.contextmanager
 def _tracing(process: str) -> Iterator[Any]:
-    from opentelemetry import trace
-
     from deploy.telemetry.traces import tracer_provider
 
+    # Not made the provider of the whole process: frameworks that trace by themselves would add spans without an order.
     provider = tracer_provider(process)
-    trace.set_tracer_provider(provider)
     try:
         yield provider.get_tracer("order-engine")
     finally:

@@ -55,7 +55,11 @@ class RequestContext:
                     _tell(span, scope, order, message["status"])
                 await send(message)
 
-            await self._app(scope, receive, told)
+            try:
+                await self._app(scope, receive, told)
+            finally:
+                for tell in order.early:
+                    tell()
 
 
 def _tell(span: trace.Span, scope: Scope, order: Followed, status: int) -> None:

@@ -1,14 +1,17 @@
 """Traces with OpenTelemetry: on when the standard OTEL_… variables say where to, otherwise nothing is even imported."""
 
 import os
+import time
 from collections.abc import Mapping
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.util.types import AttributeValue
 
 from deploy.telemetry.context import followed
 from deploy.telemetry.errors import TelemetryError
@@ -84,3 +87,26 @@ def working_span() -> trace.Span | None:
         return None
     span = trace.get_current_span()
     return span if span.is_recording() else None
+
+
+def tell_call(
+    tracer: trace.Tracer, name: str, start_ns: int, attributes: Mapping[str, AttributeValue], failure: str | None
+) -> None:
+    """Add a call that has just ended, as a span below the running work.
+
+    Of a request whose order has no id yet, it is added once the request is done, and names the order then.
+    """
+    work, end_ns, above = followed(), time.time_ns(), get_current()
+    if work is None or working_span() is None:
+        return
+
+    def tell() -> None:
+        span = tracer.start_span(name, above, SpanKind.CLIENT, attributes, start_time=start_ns)
+        if failure is not None:
+            span.set_status(StatusCode.ERROR, failure)
+        span.end(end_ns)
+
+    if work.order_id is None:
+        work.early.append(tell)
+    else:
+        tell()

@@ -56,3 +56,18 @@ def _metrics(vitals: Vitals) -> Iterable[Metric]:
         "Age of the oldest swap whose outcome is not proven yet; 0 without one.",
         vitals.oldest_unknown_seconds,
     )
+    findings = GaugeMetricFamily(
+        "order_engine_reconciliation_open_findings",
+        "What the last reconciliations found and could not repair.",
+        labels=("kind",),
+    )
+    for kind, found in vitals.findings.items():
+        findings.add_metric((kind,), found)
+    yield findings
+    if vitals.reconciled_seconds is not None:
+        yield GaugeMetricFamily(
+            "order_engine_reconciliation_age_seconds", "Time since the last one ended.", vitals.reconciled_seconds
+        )
+    yield GaugeMetricFamily(
+        "order_engine_trading_halted", "1 while the kill switch stops all trading.", int(vitals.halted)
+    )
