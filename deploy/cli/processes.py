@@ -22,7 +22,7 @@ def api() -> None:
     from api.settings import ApiSettings
 
     settings = load(ApiSettings)
-    with _telemetry("api", temporal=True, vitals=settings, sql=True) as telemetry:
+    with _telemetry("api", temporal=True, database=settings, vitals=True) as telemetry:
         main(telemetry.middleware(), telemetry.interceptors())
 
 
@@ -34,9 +34,9 @@ def worker() -> None:
     from activities.solana.signers.definitions import WalletsFileError
     from activities.worker import main
 
-    load(WorkerSettings)
+    settings = load(WorkerSettings)
     try:
-        with _telemetry("worker", temporal=True, sql=True) as telemetry:
+        with _telemetry("worker", temporal=True, database=settings) as telemetry:
             main(WorkerHooks(telemetry.interceptors(), telemetry.observer(), balances=telemetry.measured))
     except (WalletsFileError, WrongCluster) as error:
         raise CommandError(f"the worker does not start: {error}") from error

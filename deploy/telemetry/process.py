@@ -61,27 +61,28 @@ class Telemetry:
 
 @contextlib.contextmanager
 def telemetry(
-    process: str, *, temporal: bool = False, vitals: DatabaseSettings | None = None, sql: bool = False
+    process: str, *, temporal: bool = False, database: DatabaseSettings | None = None, vitals: bool = False
 ) -> Iterator[Telemetry]:
     """Logs from here on; metrics and traces while inside, where settings and OTEL_… variables ask for them.
 
-    `temporal`: the process has a client of Temporal, which measures too. `vitals`: where the orders' standing is
-    counted at each scrape. Raises TelemetryError.
+    `temporal`: the process has a client of Temporal, which measures too. `database`: it has a pool of connections;
+    with `vitals` how the orders stand is counted there at each scrape. Raises TelemetryError.
     """
     settings = TelemetrySettings()
     set_up_logs(process, settings.log_format)
     measured = bool(settings.metrics_port)
     with contextlib.ExitStack() as stack:
         tracer = stack.enter_context(_tracing(process)) if traces_are_on(os.environ) else None
-        if sql and (measured or tracer is not None):
-            from deploy.telemetry.calls import observed_statements
+        if database is not None and (measured or tracer is not None):
+            from deploy.telemetry.calls import POOL_SIZE, observed_statements
 
+            POOL_SIZE.set(database.database_pool_size)
             stack.enter_context(observed_statements(measured, tracer))
         if settings.metrics_port:
             from deploy.telemetry.metrics import runtime_with_metrics, served_metrics
 
             sdk_url = runtime_with_metrics() if temporal else None
-            stack.enter_context(served_metrics(settings.metrics_host, settings.metrics_port, sdk_url, _source(vitals)))
+            stack.enter_context(served_metrics(settings.metrics_host, settings.metrics_port, sdk_url, _source(database if vitals else None)))
         yield Telemetry(measured, tracer)
 
 
