@@ -1,5 +1,7 @@
 """Ties the activities of an order to it: log lines, spans, and on each span what the step found out."""
 
+import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +19,26 @@ from workflows.domain.order import OrderEvent, OrderTerms
 from workflows.domain.routing import VenueQuotes, recorded
 from workflows.messages import PreparedSwap, SwapExecuted, SwapSettled
 
+log = logging.getLogger(__name__)
+
 _ORDER_WORKFLOW = "order-"
+
+# What a log line repeats of what a step found out; the rest is in its trace and its event.
+_IN_LOGS = tuple(
+    f"order.{name}"
+    for name in (
+        "status",
+        "outcome",
+        "reason",
+        "venue",
+        "kind",
+        "quotes",
+        "quoted_out",
+        "filled_out",
+        "signature",
+        "slot",
+    )
+)
 
 
 class OrderContext(ClientInterceptor, WorkerInterceptor):
@@ -37,32 +58,44 @@ class _Placed(OutboundInterceptor):
         order, terms = followed(), input.args[0] if input.args else None
         if order is not None and isinstance(terms, OrderTerms):
             order.order_id, order.account = terms.order_id, terms.account
-        return await super().start_workflow(input)
+        handle = await super().start_workflow(input)
+        if isinstance(terms, OrderTerms):
+            log.info("accepted: %s", terms.title)
+        return handle
 
 
 class _Step(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
-        workflow_id = activity.info().workflow_id or ""
+        info = activity.info()
+        workflow_id = info.workflow_id or ""
         if not workflow_id.startswith(_ORDER_WORKFLOW):
             return await self.next.execute_activity(input)
-        order = Followed(workflow_id.removeprefix(_ORDER_WORKFLOW))
         request = input.args[0] if input.args else None
-        order.account, order.attempt = account_of(request), attempt_of(request)
-        token = follow(order)
+        order = Followed(workflow_id.removeprefix(_ORDER_WORKFLOW), account_of(request), attempt_of(request))
+        token, started = follow(order), time.perf_counter()
+        span = trace.get_current_span()
         try:
-            span = trace.get_current_span()
-            if not span.is_recording():
-                return await self.next.execute_activity(input)
-            span.set_attributes(_given(order.order_id, order.account, order.attempt))
+            if span.is_recording():
+                span.set_attributes(_known(id=order.order_id, account=order.account, attempt=order.attempt))
             answer = await self.next.execute_activity(input)
-            span.set_attributes(found_out(answer))
+            facts = found_out(answer)
+            if span.is_recording():
+                span.set_attributes(facts)
+            _log(logging.INFO, info.activity_type, started, facts)
             return answer
         except ApplicationError as error:
-            if error.type:
-                trace.get_current_span().set_attributes(_known(reason=error.type, detail=error.message))
+            facts = _known(reason=error.type, detail=error.message)
+            if span.is_recording():
+                span.set_attributes(facts)
+            _log(logging.WARNING, f"{info.activity_type} refused", started, facts)
             raise
         finally:
             unfollow(token)
+
+
+def _log(level: int, step: str, started: float, facts: Mapping[str, Any]) -> None:
+    told = "".join(f" {name}={facts[key]}" for name in _IN_LOGS if (key := f"order.{name}") in facts)
+    log.log(level, "%s, %.0f ms:%s", step, (time.perf_counter() - started) * 1_000, told or " done")
 
 
 def account_of(request: Any) -> str | None:
@@ -147,10 +180,6 @@ def _outcome(outcome: SwapOutcome | None) -> Mapping[str, Any]:
         detail=outcome.detail,
         filled_out=outcome.fill and str(outcome.fill.amount_out),
     )
-
-
-def _given(order_id: str | None, account: str | None, attempt: int | None) -> Mapping[str, Any]:
-    return _known(id=order_id, account=account, attempt=attempt)
 
 
 def _known(**facts: Any) -> Mapping[str, Any]:

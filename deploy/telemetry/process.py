@@ -82,7 +82,8 @@ def telemetry(
             from deploy.telemetry.metrics import runtime_with_metrics, served_metrics
 
             sdk_url = runtime_with_metrics() if temporal else None
-            stack.enter_context(served_metrics(settings.metrics_host, settings.metrics_port, sdk_url, _source(database if vitals else None)))
+            source = _source(database if vitals else None)
+            stack.enter_context(served_metrics(settings.metrics_host, settings.metrics_port, sdk_url, source))
         yield Telemetry(measured, tracer)
 
 

@@ -22,21 +22,23 @@ class VitalsSource:
         try:
             vitals = await self._reader.read()
         except ConnectionError:
-            return (_up(0),)
-        return (_up(1), *_metrics(vitals))
+            return (vitals_up(0),)
+        return (vitals_up(1), *vitals_metrics(vitals))
 
     async def close(self) -> None:
         """Close the connection."""
         await self._database.close()
 
 
-def _up(value: int) -> Metric:
+def vitals_up(value: int) -> Metric:
+    """Whether the vitals could be read."""
     return GaugeMetricFamily(
         "order_engine_vitals_up", "1 while PostgreSQL says how the orders stand; the others are missing at 0.", value
     )
 
 
-def _metrics(vitals: Vitals) -> Iterable[Metric]:
+def vitals_metrics(vitals: Vitals) -> Iterable[Metric]:
+    """Each of the vitals as a metric."""
     orders = GaugeMetricFamily("order_engine_orders_in_flight", "Orders that have not ended.", labels=("status",))
     quiet = GaugeMetricFamily(
         "order_engine_orders_quiet_seconds",
