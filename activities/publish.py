@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.store import OrderStore, Relay
+from workflows.domain.lifecycle import is_terminal
 from workflows.domain.order import OrderEvent
 from workflows.messages import PublishStatus, RelayedEvent
 from workflows.names import EVENTS_CHANNEL
@@ -46,6 +48,22 @@ class PublishActivities:
     @activity.defn
     async def publish_status(self, request: PublishStatus) -> OrderEvent:
         """Store one event and relay it; answers with the event that stands under its seq."""
-        stands = await self._store.append_event(request.order_id, request.event)
+        stands = await self._store.append_event(request.order_id, request.event, request.terms)
         await self._relay.publish(request.order_id, request.account, (stands,))
         return stands
+
+    @activity.defn
+    async def record_cancel_request(self, request: PublishStatus) -> OrderEvent:
+        """Record that a cancellation came too late; answers with the event that stands under its seq, or before it.
+
+        The event goes in only behind the `submitted` event of its own signature: fails, to be tried again, while there
+        is none yet.
+        """
+        before = await self._store.standing_event(request.order_id, request.event.seq - 1)
+        if is_terminal(before.status):
+            return before
+        if before.seq < request.event.seq - 1:
+            raise ApplicationError("the swap is not recorded yet", category=ApplicationErrorCategory.BENIGN)
+        if before.signature != request.event.signature:
+            return before
+        return await self.publish_status(request)

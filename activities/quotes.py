@@ -91,7 +91,9 @@ class Quoter:
         return VenueQuotes(
             venue=venue,
             slot=state.clock.slot,
-            quotes=tuple(sorted(quotes, key=lambda quote: -quote.amount_out)),
+            quotes=tuple(
+                sorted(quotes, key=lambda quote: -quote.amount_out if request.amount_out is None else quote.amount_in)
+            ),
             refusals=tuple(
                 _refusal(pool, result)
                 for pool, result in zip(of_venue, results, strict=True)
@@ -108,11 +110,13 @@ class Quoter:
         pool = self._in_flight.ahead_of(state.pool, pair.clock, memo)
         a_to_b = str(pool.mint_a.address) == request.token_in.mint
         try:
-            quote = pool.quote(Swap(a_to_b, Mode.EXACT_IN, request.amount_in), pair.clock)
+            quote = pool.quote(swap_of(request, a_to_b), pair.clock)
         except VenueError as error:
             return error
         if quote.amount_out == 0:
             return SwapRefused("ZeroOutput")
+        if quote.amount_in == 0:
+            return SwapRefused("ZeroInput")
         return QuotedPool(pool, quote, pair.clock, state.ref.lookup_table)
 
     async def split(
@@ -164,6 +168,13 @@ class Quoter:
                 raise result
             state = await self._pools.read_further(pair, {address: result.keys})
         raise Unsupported("walk_too_long", f"{address} asks for ever more accounts")
+
+
+def swap_of(request: QuoteRequest, a_to_b: bool) -> Swap:
+    """What is asked of a pool: the output of the whole input, or the input for the whole output."""
+    if request.amount_out is None:
+        return Swap(a_to_b, Mode.EXACT_IN, request.amount_in)
+    return Swap(a_to_b, Mode.EXACT_OUT, request.amount_out)
 
 
 class QuoteActivities:

@@ -44,9 +44,11 @@ class Router:
         this one: orders that were quoted side by side do not all decide for the same price.
         """
         self._builder.expect(terms)
-        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in)
+        request = QuoteRequest(
+            token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in, amount_out=terms.amount_out
+        )
         venues = allowed_venues(self._limits, tuple([await self._again(venue, request) for venue in venues]))
-        single = choose(venues, terms.token_in, terms.token_out)
+        single = choose(venues, terms.token_in, terms.token_out, terms.exact_out)
         try:
             decision = await self._split(terms, attempt, request, single)
             parts = [
@@ -67,8 +69,8 @@ class Router:
 
     async def _split(self, terms: OrderTerms, attempt: int, request: QuoteRequest, single: Decision) -> Decision:
         best = single.route.legs[0]
-        # All that two pools can gain over one is the impact that the one has on its price.
-        if not self._policy.enabled or best.price_impact_bps < self._policy.least_gain_bps:
+        # All that two pools can gain over one is the impact that the one has on its price; only inputs are divided.
+        if terms.exact_out or not self._policy.enabled or best.price_impact_bps < self._policy.least_gain_bps:
             return single
         parts = await self._quoter.split(request, self._limits.venues or frozenset(VENUES))
         if parts is None or not await self._builder.fits(terms, parts):

@@ -145,6 +145,9 @@ class WorkerSettings(PoolSettings, RiskSettings):
     pool_max_age_ms: int = Field(
         default=200, ge=1, le=10_000, description="Pool states and blockhashes are shared by orders for this long."
     )
+    watch_interval_ms: int = Field(
+        default=400, ge=10, le=10_000, description="Pause between two looks at a pair that open orders wait for."
+    )
     status_poll_ms: int = Field(
         default=200, ge=5, le=10_000, description="Pause between two questions for the outcome of sent transactions."
     )

@@ -16,12 +16,17 @@ class OrderStore(Protocol):
     async def create_order(self, terms: OrderTerms, events: Sequence[OrderEvent]) -> None:
         """Store the order with its first events; an order or event that is there already stays as it is."""
 
-    async def append_event(self, order_id: str, event: OrderEvent) -> OrderEvent:
+    async def append_event(self, order_id: str, event: OrderEvent, terms: OrderTerms | None = None) -> OrderEvent:
         """Store the event and bring the order's row up to it, unless a later or terminal one is there.
+
+        With the event's new terms, if it changes them.
 
         Returns the event that is stored under `event.seq`: the given one, or the one that an earlier, crashed
         try of the same step had stored, which stands. The caller goes on from the answer.
         """
+
+    async def standing_event(self, order_id: str, seq: int) -> OrderEvent:
+        """The event that is stored under `seq`, or the last one before it."""
 
     async def record_attempt(self, swap: SwapAttempt, event: OrderEvent) -> OrderEvent:
         """Store a signed swap together with the event that says it may now be broadcast.

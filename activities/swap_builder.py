@@ -19,11 +19,11 @@ from activities.solana.shared import Shared
 from activities.solana.transaction import LAMPORTS_PER_SIGNATURE, SwapTransaction, priority_fee
 from activities.solana.wallets import Wallets
 from activities.venues.errors import VenueError
-from activities.venues.pool import MAX_COMPUTE_UNITS, UserAccounts
+from activities.venues.pool import MAX_COMPUTE_UNITS, Mode, UserAccounts
 from workflows.domain.attempt import SwapAttempt
 from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.guard import least_outputs, most_inputs
 from workflows.domain.ids import memo
-from workflows.domain.money import least_output
 from workflows.domain.order import OrderTerms
 from workflows.domain.routing import PoolQuote, Route
 from workflows.messages import PreparedSwap, QuoteRequest
@@ -92,16 +92,18 @@ class SwapBuilder:
 
     async def _prepare(self, terms: OrderTerms, attempt: int, route: Route) -> PreparedSwap:
         # Two rounds with the node, whatever is cold: what can be asked at once, then the simulation with the price.
+        # All that the swap may take has to be there: exact out, that is as much as the order allows.
+        most_in = terms.amount_in if terms.exact_out else route.amount_in
         (parts, tables), wallet, blockhash = await asyncio.gather(
             self._fresh(terms, attempt, route),
-            self._holding(terms, attempt, route.amount_in),
+            self._holding(terms, attempt, most_in),
             self._blockhash.get(None),
         )
-        guarded = [(part, _guard(leg, part, terms)) for leg, part in zip(route.legs, parts, strict=True)]
+        guarded = list(zip(parts, _guards(route.legs, parts, terms), strict=True))
         transaction = self._assemble(terms, attempt, guarded, wallet, tables)
-        check_funds(terms, wallet, route.amount_in, LAMPORTS_PER_SIGNATURE, self._fees.tip_lamports)
+        check_funds(terms, wallet, most_in, LAMPORTS_PER_SIGNATURE, self._fees.tip_lamports)
         transaction = await self._priced(transaction, attempt, blockhash)
-        check_funds(terms, wallet, route.amount_in, transaction.fee_lamports, self._fees.tip_lamports)
+        check_funds(terms, wallet, most_in, transaction.fee_lamports, self._fees.tip_lamports)
         signed = await self._wallets.sign(terms.wallet, transaction.unsigned(blockhash.blockhash))
         self._quoter.decided(memo(terms.order_id, attempt), parts)
         return PreparedSwap(
@@ -119,7 +121,8 @@ class SwapBuilder:
                 signing_slot=blockhash.slot,
                 amount_in=sum(part.quote.amount_in for part in parts),
                 quoted_out=sum(part.quote.amount_out for part in parts),
-                least_out=sum(least_out for _, least_out in guarded),
+                least_out=terms.amount_out or sum(least_out for _, least_out in guarded),
+                most_in=sum(most for _, most in guarded) if terms.exact_out else None,
             ),
             compute_unit_limit=transaction.compute_unit_limit,
             compute_unit_price=transaction.compute_unit_price,
@@ -136,7 +139,12 @@ class SwapBuilder:
         parts = [
             await self._quoter.one(
                 Pubkey.from_string(leg.pool),
-                QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=leg.amount_in),
+                QuoteRequest(
+                    token_in=terms.token_in,
+                    token_out=terms.token_out,
+                    amount_in=leg.amount_in,
+                    amount_out=terms.amount_out,
+                ),
                 memo(terms.order_id, attempt),
             )
             for leg in route.legs
@@ -158,7 +166,7 @@ class SwapBuilder:
         wallet: Holding,
         tables: tuple[AddressLookupTableAccount, ...],
     ) -> SwapTransaction:
-        """One transaction for all parts, each guarded by its own least output; unpriced."""
+        """One transaction for all parts, each guarded by its own least output, or most input; unpriced."""
         selling, buying = wallet.selling, wallet.buying
         user = UserAccounts(wallet.address, selling.account, buying.account)
         swaps = _swaps(parts, user)
@@ -189,9 +197,13 @@ class SwapBuilder:
 
 
 def _swaps(parts: Iterable[tuple[QuotedPool, int]], user: UserAccounts) -> list[Instruction]:
-    return [
-        part.pool.instruction(part.quote, part.pool.limit_for(part.quote, least_out), user) for part, least_out in parts
-    ]
+    """The swaps of parts with their guards: the least output of each, or exact out the most input."""
+    return [part.pool.instruction(part.quote, _limit(part, guard), user) for part, guard in parts]
+
+
+def _limit(part: QuotedPool, guard: int) -> int:
+    is_exact_out = part.quote.swap.mode is Mode.EXACT_OUT
+    return guard if is_exact_out else part.pool.limit_for(part.quote, guard)
 
 
 def _contended(swaps: Iterable[Instruction], user: UserAccounts) -> frozenset[Pubkey]:
@@ -199,14 +211,8 @@ def _contended(swaps: Iterable[Instruction], user: UserAccounts) -> frozenset[Pu
     return frozenset(written - {user.owner, user.source, user.destination})
 
 
-def _guard(leg: PoolQuote, fresh: QuotedPool, terms: OrderTerms) -> int:
-    """The least output to accept: the slippage counts from the better of the decision's quote and the fresh one."""
-    least_out = least_output(max(leg.amount_out, fresh.quote.amount_out), terms.slippage_bps)
-    if fresh.quote.amount_out < least_out:
-        token = terms.token_out
-        raise EngineError(
-            ErrorCode.SLIPPAGE_EXCEEDED,
-            f"the pool now pays {token.format(fresh.quote.amount_out)} {token.symbol},"
-            f" less than the {token.format(least_out)} that slippage allows",
-        )
-    return least_out
+def _guards(legs: Sequence[PoolQuote], fresh: Sequence[QuotedPool], terms: OrderTerms) -> tuple[int, ...]:
+    """The least output of each leg, or exact out the most input; raises EngineError when the market is beyond it."""
+    if terms.exact_out:
+        return most_inputs(terms, [leg.amount_in for leg in legs], [part.quote.amount_in for part in fresh])
+    return least_outputs(terms, [leg.amount_out for leg in legs], [part.quote.amount_out for part in fresh])

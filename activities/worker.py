@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from solders.pubkey import Pubkey
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.balances import BalanceReader
@@ -48,7 +49,9 @@ from activities.solana.wallets import Wallets
 from activities.swap import SwapActivities
 from activities.swap_builder import SwapBuilder
 from activities.valuation import Valuer
+from activities.watch import WatchActivities, start_watchers
 from db.database import Database
+from db.open_orders import OpenOrderReader
 from db.orders import OrderRepository
 from db.reconciliation import ReconciliationRepository
 from db.registry import PoolRepository, TokenRepository
@@ -60,6 +63,7 @@ from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
+from workflows.watch import WatchWorkflow
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +117,8 @@ async def order_activities(
         observer=hooks.observer,
     )
     pools = PoolRepository(database)
-    quoter = Quoter(PoolReader(rpc, pools, max_age), in_flight)
+    reader = PoolReader(rpc, pools, max_age)
+    quoter = Quoter(reader, in_flight)
     guard = ClusterGuard(CLUSTERS[settings.cluster], [rpc])
     wallets, tokens = Wallets(signers, guard), TokenRepository(database)
     fees = _fees(settings)
@@ -125,6 +130,7 @@ async def order_activities(
     persist, publish = PersistActivities(store, relay, desk.admit), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
+    watch = WatchActivities(OpenOrderReader(database), reader, settings.watch_interval_ms / 1_000)
     patience = Patience(
         timedelta(seconds=settings.reconcile_quiet_seconds), timedelta(seconds=settings.reconcile_stuck_seconds)
     )
@@ -149,6 +155,9 @@ async def order_activities(
             swap.execute_swap,
             swap.settle_swap,
             publish.publish_status,
+            publish.record_cancel_request,
+            watch.ensure_watched,
+            watch.watch_pair,
             refresh.refresh_pools,
             reconcile.begin_reconciliation,
             reconcile.reconcile_orders,
@@ -203,7 +212,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, hooks: WorkerHooks 
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
-            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow, ReconcileWorkflow],
+            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow, ReconcileWorkflow, WatchWorkflow],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
             max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,
@@ -213,7 +222,24 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, hooks: WorkerHooks 
         )
         async with worker:
             log.info("working on task queue %s", names.TASK_QUEUE)
+            watching = asyncio.create_task(_restore_watchers(client, settings))
             await stop.wait()
+            watching.cancel()
+
+
+async def _restore_watchers(client: Client, settings: WorkerSettings) -> None:
+    """Give every pair with open orders its watcher, should a server that lost its state have lost it."""
+    database = Database(settings)
+    try:
+        while True:
+            try:
+                await start_watchers(client, OpenOrderReader(database))
+                return
+            except (ConnectionError, RPCError) as error:
+                log.warning("watchers are not looked after yet: %s", error)
+                await asyncio.sleep(_CONNECT_RETRY_SECONDS)
+    finally:
+        await database.close()
 
 
 async def _connect(stop: asyncio.Event, hooks: WorkerHooks) -> Client | None:

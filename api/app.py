@@ -13,8 +13,9 @@ from starlette.middleware.cors import CORSMiddleware
 from api import problems
 from api.access import principal
 from api.guard import LOOPBACK_HOSTS, Guard
-from api.routes import health, markets, orders, streams
-from api.schemas import OrderRequest, Problem, QuoteRequestBody
+from api.requests import AmendRequest, CancelAllRequest, OrderRequest, QuoteRequestBody
+from api.routes import changes, health, markets, orders, streams
+from api.schemas import Problem
 from api.services import Services
 from api.settings import ApiAuth, ApiSettings
 
@@ -49,7 +50,7 @@ def create_app(settings: ApiSettings, open_services: Callable[[], AbstractAsyncC
         redoc_url=None,
         responses=_PROBLEM,
     )
-    for router in (orders.router, streams.router, markets.router):
+    for router in (orders.router, changes.router, streams.router, markets.router):
         app.include_router(router, dependencies=[Depends(principal)])
     app.include_router(health.router)
     problems.install(app)
@@ -77,7 +78,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         models = described.setdefault("components", {}).setdefault("schemas", {})
-        for model in (OrderRequest, QuoteRequestBody, Problem):
+        for model in (OrderRequest, AmendRequest, CancelAllRequest, QuoteRequestBody, Problem):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             models.update(schema.pop("$defs", {}))
             models[model.__name__] = schema

@@ -88,8 +88,10 @@ class Engine:
         """The Temporal namespace of the orders."""
         return self._client.namespace
 
-    async def start(self, terms: OrderTerms) -> None:
-        """Accept the order: returns once Temporal has its workflow.
+    async def start(self, terms: OrderTerms) -> OrderTerms:
+        """Accept the order: returns once Temporal has its workflow, with the terms that it was accepted with.
+
+        Those are other ones when an order of this id was accepted before, as a client's name of an order makes it.
 
         `engine_unavailable` means that there is no such workflow; where that cannot be told, the error is
         `acceptance_unknown` with the order id. To keep that rare, a line that was silent for a while is tested first:
@@ -107,17 +109,26 @@ class Engine:
                 **start_options(terms),
             )
         except WorkflowAlreadyStartedError:
-            # Our own start, repeated by the client after its answer was lost.
-            pass
+            # An earlier request of the same name, or our own start, repeated after its answer was lost.
+            return await self._accepted_before(terms)
         except RPCError as error:
             self._answered_at = float("-inf")
             log.warning("order %s: start failed: %s %s", terms.order_id, error.status.name, error)
             await self._find_out(terms, error)
+            return await self._accepted_before(terms)
         except RuntimeError as error:
             # The client never had a connection.
             raise EngineError(ErrorCode.ENGINE_UNAVAILABLE, "Temporal does not answer") from error
         self._answered_at = monotonic()
         self._remember(terms)
+        return terms
+
+    async def _accepted_before(self, terms: OrderTerms) -> OrderTerms:
+        if terms.client_order_id is None:
+            # Nobody else could have made this id.
+            self._remember(terms)
+            return terms
+        return await self.accepted(terms.order_id) or terms
 
     async def _find_out(self, terms: OrderTerms, failure: RPCError) -> None:
         """Return when the workflow is there all the same; otherwise raise what is known."""

@@ -21,7 +21,7 @@ from db.rows import AttemptView, OrderView
 from workflows.domain.clusters import CLUSTERS, ClusterName
 from workflows.domain.ids import workflow_id
 from workflows.domain.lifecycle import phase
-from workflows.domain.money import Token, TokenAmount, least_output, price
+from workflows.domain.money import Token, TokenAmount, least_output, most_input, plain, price
 from workflows.domain.order import Fill, OrderEvent, OrderTerms
 from workflows.domain.routing import Decision, PoolQuote, VenueQuotes
 from workflows.messages import QuoteComparison, QuoteRequest
@@ -57,12 +57,22 @@ def order_out(view: OrderView, web_ui: WebUi) -> OrderOut:
         status=view.status,
         phase=phase(view.status),
         last_seq=view.last_seq,
+        version=view.last_seq,
+        client_order_id=terms.client_order_id,
+        parent_id=terms.parent_id,
         token_in=terms.token_in.symbol,
         token_in_mint=terms.token_in.mint,
         token_out=terms.token_out.symbol,
         token_out_mint=terms.token_out.mint,
         amount=terms.token_in.format(terms.amount_in),
         amount_base_units=str(terms.amount_in),
+        amount_out=terms.token_out.format(terms.amount_out) if terms.amount_out is not None else None,
+        amount_out_base_units=str(terms.amount_out) if terms.amount_out is not None else None,
+        limit_price=plain(terms.limit_price) if terms.limit_price is not None else None,
+        stop_price=plain(terms.stop_price) if terms.stop_price is not None else None,
+        time_in_force=terms.time_in_force,
+        expire_at=terms.expire_at,
+        deadline=terms.deadline,
         slippage_bps=terms.slippage_bps,
         attempt=view.attempt,
         max_attempts=terms.max_attempts,
@@ -80,6 +90,11 @@ def order_out(view: OrderView, web_ui: WebUi) -> OrderOut:
         updated_at=view.updated_at,
         links=_links(terms.order_id, view.signature, web_ui),
     )
+
+
+def etag(view: OrderView) -> str:
+    """The version of an order as HTTP writes it."""
+    return f'"{view.last_seq}"'
 
 
 def order_path(order_id: str) -> str:
@@ -146,6 +161,7 @@ def attempt_out(attempt: AttemptView, terms: OrderTerms) -> AttemptOut:
         amount_in=terms.token_in.format(swap.amount_in),
         quoted_out=terms.token_out.format(swap.quoted_out),
         least_out=terms.token_out.format(swap.least_out),
+        most_in=terms.token_in.format(swap.most_in) if swap.most_in is not None else None,
         outcome=outcome.kind if outcome else None,
         slot=outcome.slot if outcome else None,
         reason=outcome.reason if outcome else None,
@@ -160,16 +176,18 @@ def attempt_out(attempt: AttemptView, terms: OrderTerms) -> AttemptOut:
 
 def quote_out(request: QuoteRequest, slippage_bps: int, comparison: QuoteComparison) -> QuoteOut:
     """A comparison of the venues."""
-    shown = _QuotePresenter(request.token_in, request.token_out)
+    exact_out = request.amount_out is not None
+    shown = _QuotePresenter(request.token_in, request.token_out, exact_out)
     quotes = [quote for venue in comparison.venues for quote in venue.quotes]
-    best = max(quotes, key=lambda quote: quote.amount_out, default=None)
+    best = max(quotes, key=lambda quote: -quote.amount_in if exact_out else quote.amount_out, default=None)
     decision = comparison.decision
     return QuoteOut(
         token_in=request.token_in.symbol,
         token_in_mint=request.token_in.mint,
         token_out=request.token_out.symbol,
         token_out_mint=request.token_out.mint,
-        amount=request.token_in.format(request.amount_in),
+        amount=None if exact_out else request.token_in.format(request.amount_in),
+        amount_out=request.token_out.format(request.amount_out) if request.amount_out is not None else None,
         slippage_bps=slippage_bps,
         venues=[shown.venue(venue) for venue in comparison.venues],
         best=shown.pool(best) if best else None,
@@ -180,9 +198,10 @@ def quote_out(request: QuoteRequest, slippage_bps: int, comparison: QuoteCompari
 
 
 class _QuotePresenter:
-    def __init__(self, token_in: Token, token_out: Token) -> None:
+    def __init__(self, token_in: Token, token_out: Token, exact_out: bool) -> None:
         self._in = token_in
         self._out = token_out
+        self._exact_out = exact_out
 
     def venue(self, venue: VenueQuotes) -> VenueOut:
         return VenueOut(
@@ -215,10 +234,14 @@ class _QuotePresenter:
 
     def decision(self, decision: Decision, slippage_bps: int) -> DecisionOut:
         route = decision.route
+        least_out = sum(least_output(leg.amount_out, slippage_bps) for leg in route.legs)
+        most_in = self._in.format(most_input(route.amount_in, slippage_bps))
         return DecisionOut(
             legs=self.pools(route.legs),
+            amount_in=self._in.format(route.amount_in),
             amount_out=self._out.format(route.amount_out),
-            least_out=self._out.format(sum(least_output(leg.amount_out, slippage_bps) for leg in route.legs)),
+            least_out=self._out.format(route.amount_out if self._exact_out else least_out),
+            most_in=most_in if self._exact_out else None,
             price=_price(self._in, route.amount_in, self._out, route.amount_out),
             gain_bps=decision.gain_bps,
             why=decision.why,
@@ -234,5 +257,4 @@ def _filled(fill: Fill | None, terms: OrderTerms) -> tuple[str | None, str | Non
 def _price(token_in: Token, amount_in: int, token_out: Token, amount_out: int) -> str | None:
     paid = TokenAmount(token=token_in, base_units=amount_in)
     found = price(paid, TokenAmount(token=token_out, base_units=amount_out))
-    # Without an exponent, whatever the ratio of the two tokens' decimals.
-    return None if found is None else f"{found.normalize():f}"
+    return None if found is None else plain(found)

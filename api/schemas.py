@@ -5,68 +5,22 @@ Where base units are shown as well, the field's name ends in `BaseUnits`.
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from workflows.domain.errors import ErrorCode
 from workflows.domain.lifecycle import Phase, Status
-from workflows.domain.order import DEFAULT_WALLET, OrderType
-
-DEFAULT_SLIPPAGE_BPS = 50
+from workflows.domain.order import OrderType
+from workflows.domain.time_in_force import TimeInForce
+from workflows.messages import CancelResult
 
 
 class Wire(BaseModel):
     """The form of everything that travels."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True)
-
-
-class Incoming(BaseModel):
-    """The form of what clients send: nothing unknown, nothing converted."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
-
-
-def _amount_text(value: object) -> object:
-    # The parser kept the digits of a JSON number, so taking numbers loses nothing.
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        return str(value)
-    return value
-
-
-AmountText = Annotated[
-    str,
-    BeforeValidator(_amount_text),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "string"}, {"type": "number"}],
-            "description": 'In token units, as a decimal string such as "1.5". A JSON number is taken digit by digit.',
-            "examples": ["1.5"],
-        }
-    ),
-]
-TokenName = Annotated[str, Field(min_length=1, max_length=64, description="Symbol, in any case, or mint address.")]
-
-
-class SwapRequest(Incoming):
-    """What to sell for what, and how much worse than quoted the price may become (basis points)."""
-
-    token_in: TokenName = Field(examples=["SOL"])
-    token_out: TokenName = Field(examples=["USDC"])
-    amount: AmountText
-    slippage_bps: int = Field(default=DEFAULT_SLIPPAGE_BPS, ge=0, le=10_000)
-
-
-class OrderRequest(SwapRequest):
-    """A market order. `wallet` is the name of a wallet that the engine holds a key for."""
-
-    wallet: str = Field(default=DEFAULT_WALLET, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
-
-
-class QuoteRequestBody(SwapRequest):
-    """A comparison of both venues. Nothing is traded."""
 
 
 class FieldProblem(Wire):
@@ -106,7 +60,8 @@ class OrderOut(Wire):
 
     `amount`, `filledIn` and `filledOut` in token units; `averagePrice` is output units per input unit, fees of the
     pool included; `feeLamports` is the whole network fee of the landed transaction. `venue` and `signature` are those
-    of `attempt`.
+    of `attempt`. Of an exact-out order `amountOut` is what it buys, and `amount` the most that it pays. `version` is
+    what `If-Match` must name to change the order; it is its `ETag`.
     """
 
     order_id: str
@@ -116,12 +71,22 @@ class OrderOut(Wire):
     status: Status
     phase: Phase
     last_seq: int
+    version: int
+    client_order_id: str | None
+    parent_id: str | None
     token_in: str
     token_in_mint: str
     token_out: str
     token_out_mint: str
     amount: str
     amount_base_units: str
+    amount_out: str | None
+    amount_out_base_units: str | None
+    limit_price: str | None
+    stop_price: str | None
+    time_in_force: TimeInForce
+    expire_at: datetime | None
+    deadline: datetime | None
     slippage_bps: int
     attempt: int
     max_attempts: int
@@ -138,6 +103,31 @@ class OrderOut(Wire):
     created_at: datetime
     updated_at: datetime
     links: Links
+
+
+class CancelOut(Wire):
+    """What a cancellation came to.
+
+    `canceled`: the order has ended, nothing trades. `too_late`: the swap of `signature` may land, or has; the order
+    follows the chain to `confirmed` or `canceled`. `already_terminal`: it had ended before. `pending` (202): the wish
+    is stored and no worker has answered yet; it is honored as soon as one runs.
+    """
+
+    order_id: str
+    result: CancelResult
+    status: Status
+    signature: str | None
+
+
+class CancelAllOut(Wire):
+    """What became of each order; `failed` names those whose cancellation could not be asked for.
+
+    `remaining` says that more orders fit than one request cancels: repeat it.
+    """
+
+    orders: list[CancelOut]
+    failed: list[str]
+    remaining: bool
 
 
 class OrderPage(Wire):
@@ -201,7 +191,7 @@ class EventList(Wire):
 class AttemptOut(Wire):
     """A swap that was signed for an order, and its outcome (`landed`, `reverted`, `expired`), null while unknown.
 
-    `quotedOut` and `leastOut` (the guard in the transaction) in token units.
+    `quotedOut` and `leastOut` (the guard in the transaction) in token units; exact out, `mostIn` is the guard.
     """
 
     attempt: int
@@ -215,6 +205,7 @@ class AttemptOut(Wire):
     amount_in: str
     quoted_out: str
     least_out: str
+    most_in: str | None
     outcome: str | None
     slot: int | None
     reason: ErrorCode | None
@@ -294,10 +285,15 @@ class VenueOut(Wire):
 
 
 class DecisionOut(Wire):
-    """What the router would do: one leg, or several in one transaction. `leastOut` is what slippage leaves."""
+    """What the router would do: one leg, or several in one transaction.
+
+    `leastOut` is what slippage leaves; exact out, `mostIn` is what it adds.
+    """
 
     legs: list[PoolQuoteOut]
+    amount_in: str
     amount_out: str
+    most_in: str | None
     least_out: str
     price: str | None
     gain_bps: Decimal | None
@@ -314,7 +310,8 @@ class QuoteOut(Wire):
     token_in_mint: str
     token_out: str
     token_out_mint: str
-    amount: str
+    amount: str | None
+    amount_out: str | None
     slippage_bps: int
     venues: list[VenueOut]
     best: PoolQuoteOut | None

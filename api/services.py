@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
 from api.access import Gatekeeper, Keys
+from api.changes import OrderChanges
 from api.engine import Engine
 from api.feeds import AccountFeeds
 from api.hub import EventHub
@@ -20,6 +21,7 @@ from api.readiness import ReadinessChecks
 from api.session import Channels
 from api.settings import ApiAuth, ApiSettings
 from api.stream import OrderStream
+from api.submission import Submission
 from api.tokens import TokenCatalog
 from db.account_log import AccountLog
 from db.database import Database
@@ -36,6 +38,8 @@ class Services:
     engine: Engine
     reader: OrderReader
     lookup: OrderLookup
+    submission: Submission
+    changes: OrderChanges
     tokens: TokenCatalog
     stream: OrderStream
     channels: Channels
@@ -62,6 +66,8 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 engine=engine,
                 reader=reader,
                 lookup=lookup,
+                submission=Submission(engine, lookup, reader),
+                changes=OrderChanges(client),
                 tokens=tokens,
                 stream=stream,
                 channels=Channels(hub, feeds, stream, QuoteFeeds(engine), tokens),

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from api.schemas import Incoming, QuoteRequestBody, Wire
+from api.requests import Incoming, QuoteRequestBody
+from api.schemas import Wire
 
 RequestId = Annotated[str, Field(min_length=1, max_length=64, description="Chosen by the client; answers repeat it.")]
 

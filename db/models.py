@@ -33,6 +33,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from workflows.domain.attempt import OutcomeKind
 from workflows.domain.lifecycle import TERMINAL, Status
 from workflows.domain.order import OrderType
+from workflows.domain.time_in_force import TimeInForce
 
 _Units = Numeric(20, 0)
 
@@ -103,7 +104,11 @@ class PoolRow(Base):
 
 
 class OrderRow(Base):
-    """An order as its last event left it; `venue` and `signature` are those of `attempt`."""
+    """An order as its last event left it; `venue` and `signature` are those of `attempt`.
+
+    Of an exact-out order `amount_out` is what it buys and `amount_in` the most it pays. Prices are units of the output
+    token per unit of the input token. `triggered` says that a stop has been: the order waits for its limit at most.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -113,9 +118,20 @@ class OrderRow(Base):
         CheckConstraint("slippage_bps BETWEEN 0 AND 10000", name="slippage_bps"),
         CheckConstraint("last_seq >= 1", name="last_seq"),
         CheckConstraint("token_in <> token_out", name="tokens"),
+        CheckConstraint("amount_out BETWEEN 1 AND 18446744073709551615", name="amount_out"),
+        CheckConstraint(f"time_in_force IN ({values(TimeInForce)})", name="time_in_force"),
         Index("orders_newest_idx", "account", desc("created_at"), desc("id")),
         Index("orders_newest_by_status_idx", "account", "status", desc("created_at"), desc("id")),
         Index("orders_unfinished_idx", "id", postgresql_where=text(f"status NOT IN ({values(TERMINAL)})")),
+        # What the derived order id promises while Temporal remembers, this holds for ever.
+        Index(
+            "orders_client_order_id_key",
+            "account",
+            "client_order_id",
+            unique=True,
+            postgresql_where=text("client_order_id IS NOT NULL"),
+        ),
+        Index("orders_open_idx", "token_in", "token_out", postgresql_where=text(f"status = '{Status.OPEN}'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -127,6 +143,15 @@ class OrderRow(Base):
     amount_in: Mapped[Decimal]
     slippage_bps: Mapped[int] = mapped_column(SmallInteger)
     max_attempts: Mapped[int] = mapped_column(SmallInteger)
+    client_order_id: Mapped[str | None]
+    parent_id: Mapped[UUID | None]
+    amount_out: Mapped[Decimal | None]
+    limit_price: Mapped[Decimal | None] = mapped_column(Numeric)
+    stop_price: Mapped[Decimal | None] = mapped_column(Numeric)
+    time_in_force: Mapped[str] = mapped_column(server_default=text(f"'{TimeInForce.IOC}'"))
+    expire_at: Mapped[datetime | None]
+    deadline: Mapped[datetime | None]
+    triggered: Mapped[bool] = mapped_column(server_default=text("false"))
     terms: Mapped[dict[str, Any]]
     status: Mapped[str]
     last_seq: Mapped[int] = mapped_column(Integer)
@@ -200,6 +225,7 @@ class SwapAttemptRow(Base):
     quoted_out: Mapped[Decimal]
     least_out: Mapped[Decimal]
     signing_slot: Mapped[int | None] = mapped_column(BigInteger)
+    most_in: Mapped[Decimal | None]
     outcome: Mapped[str | None]
     outcome_slot: Mapped[int | None] = mapped_column(BigInteger)
     reason: Mapped[str | None]

@@ -26,12 +26,12 @@ _EVENT_TYPES = (
 )
 _SWAP_FIELDS = (
     "attempt, venue, kind, pool, wallet_address, signature, transaction, blockhash, last_valid_block_height,"
-    " amount_in, quoted_out, least_out, signing_slot"
+    " amount_in, quoted_out, least_out, signing_slot, most_in"
 )
 _SWAP_TYPES = (
     "attempt smallint, venue text, kind text, pool text, wallet_address text, signature text, transaction text,"
     " blockhash text, last_valid_block_height bigint, amount_in numeric, quoted_out numeric, least_out numeric,"
-    " signing_slot bigint"
+    " signing_slot bigint, most_in numeric"
 )
 _ENDED = f"({values(TERMINAL)})"
 
@@ -43,13 +43,17 @@ WITH terms AS (
     SELECT * FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e({_EVENT_TYPES})
 ), created AS (
     INSERT INTO orders (
-        id, account, wallet, type, token_in, token_out, amount_in, slippage_bps, max_attempts, terms, created_at,
-        status, last_seq, attempt, reason, venue, signature, updated_at
+        id, account, wallet, type, token_in, token_out, amount_in, slippage_bps, max_attempts, client_order_id,
+        parent_id, amount_out, limit_price, stop_price, time_in_force, expire_at, deadline, terms, created_at, status,
+        last_seq, attempt, reason, venue, signature, updated_at
     )
     SELECT
         CAST(t->>'order_id' AS uuid), t->>'account', t->>'wallet', t->>'type', t->'token_in'->>'mint',
         t->'token_out'->>'mint', CAST(t->>'amount_in' AS numeric), CAST(t->>'slippage_bps' AS smallint),
-        CAST(t->>'max_attempts' AS smallint), t, CAST(t->>'created_at' AS timestamptz),
+        CAST(t->>'max_attempts' AS smallint), t->>'client_order_id', CAST(t->>'parent_id' AS uuid),
+        CAST(t->>'amount_out' AS numeric), CAST(t->>'limit_price' AS numeric), CAST(t->>'stop_price' AS numeric),
+        t->>'time_in_force', CAST(t->>'expire_at' AS timestamptz), CAST(t->>'deadline' AS timestamptz),
+        t, CAST(t->>'created_at' AS timestamptz),
         status, seq, attempt, reason, venue, signature, at
     FROM terms, (SELECT * FROM event ORDER BY seq DESC LIMIT 1) AS latest
     ON CONFLICT (id) DO NOTHING
@@ -65,9 +69,12 @@ _TARGET = f"""
         SELECT * FROM jsonb_to_record(CAST(:event AS jsonb)) AS e({_EVENT_TYPES})
     ), target AS (
         SELECT id, status AS was, last_seq FROM orders WHERE id = :order_id FOR NO KEY UPDATE
+    ), amended AS (
+        SELECT CAST(:terms AS jsonb) AS t
     )"""
 
-# An event that is new to the log brings the order's row up to it, unless the row is further on or has ended.
+# An event that is new to the log brings the order's row up to it, unless the row is further on or has ended. An
+# amendment changes terms and never takes one away.
 _ADVANCE = f"""
     advanced AS (
         UPDATE orders SET
@@ -83,8 +90,15 @@ _ADVANCE = f"""
             filled_out = coalesce(CAST(event.fill->>'amount_out' AS numeric), filled_out),
             fee_lamports = coalesce(CAST(event.fill->>'fee_lamports' AS numeric), fee_lamports),
             slot = coalesce(CAST(event.fill->>'slot' AS bigint), slot),
+            terms = coalesce(amended.t, terms),
+            slippage_bps = coalesce(CAST(amended.t->>'slippage_bps' AS smallint), slippage_bps),
+            limit_price = coalesce(CAST(amended.t->>'limit_price' AS numeric), limit_price),
+            stop_price = coalesce(CAST(amended.t->>'stop_price' AS numeric), stop_price),
+            expire_at = coalesce(CAST(amended.t->>'expire_at' AS timestamptz), expire_at),
+            deadline = coalesce(CAST(amended.t->>'deadline' AS timestamptz), deadline),
+            triggered = triggered OR coalesce(CAST(event.data->>'triggered' AS boolean), false),
             updated_at = event.at
-        FROM event, stored
+        FROM event, stored, amended
         WHERE orders.id = stored.order_id AND orders.last_seq < event.seq AND orders.status NOT IN {_ENDED}
     )"""
 
@@ -152,15 +166,19 @@ class OrderRepository:
         """Store the order with its first events, at least one; nothing happens when the order is there already."""
         await self._database.fetch(_CREATE, {"terms": _json(terms), "events": _json_list(events)})
 
-    async def append_event(self, order_id: str, event: OrderEvent) -> OrderEvent:
-        """Store the event and bring the order's row up to it.
+    async def append_event(self, order_id: str, event: OrderEvent, terms: OrderTerms | None = None) -> OrderEvent:
+        """Store the event and bring the order's row up to it, with new terms if the event changes them.
 
         Returns the event that stands: the given one, the one that was stored under its seq before, or the one that
         ended the order before it. Raises OrderUnknown.
         """
-        parameters = {"order_id": UUID(order_id), "event": _json(event)}
+        parameters = {
+            "order_id": UUID(order_id),
+            "event": _json(event),
+            "terms": _json(terms) if terms is not None else None,
+        }
         stored = await self._database.fetch(_APPEND, parameters)
-        return event if stored else await self._standing(order_id, event.seq)
+        return event if stored else await self.standing_event(order_id, event.seq)
 
     async def record_attempt(self, swap: SwapAttempt, event: OrderEvent) -> OrderEvent:
         """Store a signed swap with the event that says it may now be broadcast.
@@ -169,7 +187,7 @@ class OrderRepository:
         must not be sent. Raises OrderUnknown, SwapConflict when another signature of the order stands in the way, and
         EngineError `trading_halted` when nothing does but a halt.
         """
-        parameters = {"order_id": UUID(swap.order_id), "event": _json(event), "swap": _json(swap)}
+        parameters = {"order_id": UUID(swap.order_id), "event": _json(event), "swap": _json(swap), "terms": None}
         try:
             (row,) = await self._database.fetch(_RECORD, parameters)
         except IntegrityError as error:
@@ -178,12 +196,13 @@ class OrderRepository:
             raise SwapConflict(swap.order_id, swap.attempt, swap.signature) from error
         if row.stored is not None:
             return event
-        stands = await self._standing(swap.order_id, event.seq)
+        stands = await self.standing_event(swap.order_id, event.seq)
         if row.halted_by is not None and stands.seq < event.seq and not is_terminal(stands.status):
             raise EngineError(ErrorCode.TRADING_HALTED, str(halt_of(row)))
         return stands
 
-    async def _standing(self, order_id: str, seq: int) -> OrderEvent:
+    async def standing_event(self, order_id: str, seq: int) -> OrderEvent:
+        """The event under `seq`, or the last one before it. Raises OrderUnknown."""
         rows = await self._database.fetch(_STANDING, {"order_id": UUID(order_id), "seq": seq})
         if not rows:
             raise OrderUnknown(order_id)

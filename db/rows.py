@@ -105,5 +105,6 @@ def attempt_view(row: Row[Any]) -> AttemptView:
         quoted_out=int(row.quoted_out),
         least_out=int(row.least_out),
         signing_slot=row.signing_slot,
+        most_in=int(row.most_in) if row.most_in is not None else None,
     )
     return AttemptView(swap=swap, outcome=outcome, recorded_at=row.recorded_at, settled_at=row.settled_at)

@@ -10,8 +10,8 @@ from sqlalchemy import bindparam, func, select, tuple_
 from db.database import Database
 from db.models import OrderEventRow, OrderRow, SwapAttemptRow
 from db.rows import AttemptView, OrderView, attempt_view, order_event, order_view
-from workflows.domain.lifecycle import Status
-from workflows.domain.order import OrderEvent
+from workflows.domain.lifecycle import TERMINAL, Status
+from workflows.domain.order import OrderEvent, OrderType
 
 # How many events one read returns at most, unless told otherwise.
 MOST_EVENTS = 1_000
@@ -25,8 +25,21 @@ class Position:
     order_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class LiveFilter:
+    """Which orders of an account are meant; None leaves a side open. `pair` holds two mints, sold either way."""
+
+    order_ids: Sequence[str] | None = None
+    pair: tuple[str, str] | None = None
+    type: OrderType | None = None
+    wallet: str | None = None
+
+
 _ORDER = select(OrderRow.__table__)
 _ORDER_BY_ID = _ORDER.where(OrderRow.id == bindparam("order_id"))
+_ORDER_BY_CLIENT_ID = _ORDER.where(
+    OrderRow.account == bindparam("account"), OrderRow.client_order_id == bindparam("client_order_id")
+)
 _EVENTS = (
     select(OrderEventRow.__table__)
     .where(OrderEventRow.order_id == bindparam("order_id"), OrderEventRow.seq > bindparam("after"))
@@ -51,6 +64,26 @@ class OrderReader:
         """The order, or None when it is not stored."""
         rows = await self._database.fetch(_ORDER_BY_ID, {"order_id": UUID(order_id)})
         return order_view(rows[0]) if rows else None
+
+    async def order_by_client_id(self, account: str, client_order_id: str) -> OrderView | None:
+        """The account's order of this name, or None when none is stored."""
+        parameters = {"account": account, "client_order_id": client_order_id}
+        rows = await self._database.fetch(_ORDER_BY_CLIENT_ID, parameters)
+        return order_view(rows[0]) if rows else None
+
+    async def live(self, account: str, wanted: LiveFilter, limit: int) -> list[OrderView]:
+        """At most `limit` of the account's orders that have not ended and fit the filter, oldest first."""
+        query = _ORDER.where(OrderRow.account == account, OrderRow.status.not_in(sorted(TERMINAL)))
+        if wanted.order_ids is not None:
+            query = query.where(OrderRow.id.in_([UUID(order_id) for order_id in wanted.order_ids]))
+        if wanted.pair is not None:
+            query = query.where(OrderRow.token_in.in_(wanted.pair), OrderRow.token_out.in_(wanted.pair))
+        if wanted.type is not None:
+            query = query.where(OrderRow.type == wanted.type.value)
+        if wanted.wallet is not None:
+            query = query.where(OrderRow.wallet == wanted.wallet)
+        query = query.order_by(OrderRow.created_at, OrderRow.id).limit(limit)
+        return [order_view(row) for row in await self._database.fetch(query)]
 
     async def newest(
         self, account: str, limit: int, before: Position | None = None, status: Status | None = None

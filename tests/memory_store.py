@@ -55,13 +55,18 @@ class MemoryStore:
         if terms.order_id not in self.orders:
             self.orders[terms.order_id] = StoredOrder(terms, {event.seq: event for event in events})
 
-    async def append_event(self, order_id: str, event: OrderEvent) -> OrderEvent:
-        """Store the event; returns the one that stands."""
+    async def append_event(self, order_id: str, event: OrderEvent, terms: OrderTerms | None = None) -> OrderEvent:
+        """Store the event, with new terms if it changes them; returns the one that stands."""
         order = self._order(order_id)
         if event.seq in order.events or (order.ended and event.seq > max(order.events)):
             return order.standing(event.seq)
         order.events[event.seq] = event
+        order.terms = terms or order.terms
         return event
+
+    async def standing_event(self, order_id: str, seq: int) -> OrderEvent:
+        """The event under `seq`, or the last one before it."""
+        return self._order(order_id).standing(seq)
 
     async def record_attempt(self, swap: SwapAttempt, event: OrderEvent) -> OrderEvent:
         """Store the swap with its event, both or none; returns the event that stands."""

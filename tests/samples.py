@@ -3,13 +3,15 @@
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.ids import new_order_id
 from workflows.domain.lifecycle import Status
 from workflows.domain.money import Token
-from workflows.domain.order import Fill, OrderEvent, OrderTerms
+from workflows.domain.order import Fill, OrderEvent, OrderTerms, OrderType
+from workflows.domain.time_in_force import TimeInForce
 
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 SOL = Token(mint="So11111111111111111111111111111111111111112", symbol="SOL", decimals=9, program=TOKEN_PROGRAM)
@@ -28,6 +30,12 @@ def order_terms(**changes: Any) -> OrderTerms:
         "created_at": BEGINNING,
     }
     return OrderTerms(**facts | changes)
+
+
+def limit_order(**changes: Any) -> OrderTerms:
+    """A new order that rests until a SOL brings 200 USDC: 300 of them for its 1.5 SOL."""
+    facts = {"type": OrderType.LIMIT, "limit_price": Decimal(200), "time_in_force": TimeInForce.GTC}
+    return order_terms(**facts | changes)
 
 
 def order_event(seq: int, status: Status, **changes: Any) -> OrderEvent:

@@ -2,9 +2,11 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from workflows.domain.amendment import Amendment
 from workflows.domain.attempt import SwapAttempt, SwapOutcome
 from workflows.domain.errors import ErrorCode
 from workflows.domain.lifecycle import Phase, Status
@@ -44,23 +46,28 @@ class RelayedEvent(BaseModel):
 
 
 class PublishStatus(BaseModel):
-    """Make one event durable, then relay it."""
+    """Make one event durable, then relay it; `terms` when the event changes them."""
 
     model_config = _Frozen
 
     order_id: str
     account: str
     event: OrderEvent
+    terms: OrderTerms | None = None
 
 
 class QuoteRequest(BaseModel):
-    """Quote every pool of one venue for the pair, exact in. `amount_in` in base units of `token_in`."""
+    """Quote every pool of one venue for the pair: exact out when there is an `amount_out`, else exact in.
+
+    Amounts in base units of their tokens; exact out, `amount_in` is the most that the trader pays.
+    """
 
     model_config = _Frozen
 
     token_in: Token
     token_out: Token
     amount_in: BaseUnits
+    amount_out: BaseUnits | None = None
 
 
 class ChooseRoute(BaseModel):
@@ -179,6 +186,87 @@ class SwapSettled(BaseModel):
 
     swap: SwapAttempt
     outcome: SwapOutcome
+
+
+class CancelResult(StrEnum):
+    """What a cancellation came to."""
+
+    # The order has ended and nothing trades.
+    CANCELED = "canceled"
+    # A signed swap may land; the order follows the chain to `confirmed` or `canceled`.
+    TOO_LATE = "too_late"
+    # The order had ended before.
+    ALREADY_TERMINAL = "already_terminal"
+    # The wish is durable, and no worker has answered it yet.
+    PENDING = "pending"
+
+
+class CancelOrder(BaseModel):
+    """Cancel the order if nothing of it can trade any more."""
+
+    model_config = _Frozen
+
+
+class CancelAnswer(BaseModel):
+    """What the cancellation came to; `signature` is that of the swap that may land or has landed."""
+
+    model_config = _Frozen
+
+    result: CancelResult
+    status: Status
+    signature: str | None = None
+
+
+class AmendOrder(BaseModel):
+    """Change an order that has not begun to trade; `version` is the `seq` that it must stand at, None for any."""
+
+    model_config = _Frozen
+
+    amendment: Amendment
+    version: int | None = None
+
+
+class AmendAnswer(BaseModel):
+    """The changed order, durable."""
+
+    model_config = _Frozen
+
+    terms: OrderTerms
+    status: Status
+    seq: int
+    attempt: int
+    updated_at: datetime
+
+
+class Carried(BaseModel):
+    """Where a waiting order stands when its history is begun anew."""
+
+    model_config = _Frozen
+
+    status: Status
+    seq: int
+    attempt: int
+    triggered: bool
+    broadcast: bool
+    signature: str | None
+    updated_at: datetime
+    not_before: datetime | None
+    rounds: int
+
+
+class WatchedPair(BaseModel):
+    """Two mints, in byte order of their text, whose open orders are watched together."""
+
+    model_config = _Frozen
+
+    first: str
+    second: str
+
+    @classmethod
+    def of(cls, mint: str, other: str) -> "WatchedPair":
+        """The pair of two mints, whichever comes first."""
+        first, second = sorted((mint, other))
+        return cls(first=first, second=second)
 
 
 class OrderState(BaseModel):

@@ -43,6 +43,19 @@ STICKY_TIMEOUT = timedelta(milliseconds=1_500)
 # A killed worker's half-done workflow task is given to another worker after this.
 WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)
 
+# One run of a pair's watcher: any order that opens may come within it. It beats with each look at the pools.
+WATCH_TIMEOUT = timedelta(days=1)
+WATCH_HEARTBEAT_TIMEOUT = timedelta(seconds=5)
+
+# How a watcher is started and told of an open order, and how it tells an order that its price is there.
+WATCH_WORKFLOW = "WatchWorkflow"
+ORDER_OPENED = "order_opened"
+PRICE_REACHED = "price_reached"
+
+# The updates of an order.
+CANCEL = "cancel"
+AMEND = "amend"
+
 # The schedule that keeps the registry of pools in step with the chain; its id in Temporal and that of its workflows.
 REFRESH_POOLS_ID = "refresh-pools"
 

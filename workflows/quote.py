@@ -27,7 +27,7 @@ class QuoteWorkflow:
         except FailureError as error:
             return QuoteComparison(venues=(), reason=ErrorCode.QUOTE_TIMEOUT, detail=str(error.cause or error))
         try:
-            decision = choose(venues, request.token_in, request.token_out)
+            decision = choose(venues, request.token_in, request.token_out, request.amount_out is not None)
         except EngineError as error:
             return QuoteComparison(venues=venues, reason=error.code, detail=error.detail)
         return QuoteComparison(venues=venues, decision=decision)

@@ -22,6 +22,7 @@ from workflows.messages import (
     SettleSwap,
     SwapExecuted,
     SwapSettled,
+    WatchedPair,
 )
 
 
@@ -91,6 +92,28 @@ async def settle_swap(request: SettleSwap) -> SwapSettled:
 @activity.defn
 async def publish_status(request: PublishStatus) -> OrderEvent:
     """Store one event and relay it; answers with the event that stands under its seq."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def record_cancel_request(request: PublishStatus) -> OrderEvent:
+    """Record that a cancellation came too late; answers with the event that stands under its seq, or before it.
+
+    The event goes in only behind the `submitted` event of its own signature: fails, to be tried again, while there is
+    none yet.
+    """
+    raise NotImplementedError
+
+
+@activity.defn
+async def ensure_watched(pair: WatchedPair) -> None:
+    """See to it that a watcher looks at the open orders of the pair as they are stored from now on."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def watch_pair(pair: WatchedPair) -> None:
+    """Tell the pair's open orders when their price is reached; returns when there has been none for a while."""
     raise NotImplementedError
 
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, Request
 
 from api.body import json_object
 from api.present import quote_out
-from api.schemas import QuoteOut, QuoteRequestBody, TokenList, TokenOut
+from api.requests import QuoteRequestBody
+from api.schemas import QuoteOut, TokenList, TokenOut
 from api.services import Services, services
 from api.swaps import understood, validated
 from workflows.domain.money import TokenAmount
@@ -33,6 +34,11 @@ async def compare_quotes(request: Request, engine: _Services) -> QuoteOut:
     """Both venues' quotes for a swap, and what an order would do with them. Nothing is traded."""
     wanted = validated(QuoteRequestBody, await json_object(request))
     swap = await understood(wanted, engine.tokens)
-    selling = TokenAmount(token=swap.token_in, base_units=swap.amount_in)
-    comparison = await engine.engine.compare(swap, f"quote {selling} in {swap.token_out.symbol}")
+    if swap.amount_out is None:
+        selling = TokenAmount(token=swap.token_in, base_units=swap.amount_in)
+        summary = f"quote {selling} in {swap.token_out.symbol}"
+    else:
+        buying = TokenAmount(token=swap.token_out, base_units=swap.amount_out)
+        summary = f"quote {buying} for {swap.token_in.symbol}"
+    comparison = await engine.engine.compare(swap, summary)
     return quote_out(swap, wanted.slippage_bps, comparison)

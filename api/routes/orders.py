@@ -1,64 +1,76 @@
 """Orders: accept, show, list; their events and attempts."""
 
-import os
-import time
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic.alias_generators import to_camel
 
 from api.access import account
 from api.body import json_object
 from api.cursor import cursor_after, position_of
-from api.lookup import view_of_terms
-from api.present import attempt_out, event_out, order_out, order_path
-from api.schemas import AttemptList, EventList, EventOut, OrderOut, OrderPage, OrderRequest, WorkflowOut
+from api.examples import ORDER_EXAMPLES
+from api.present import attempt_out, etag, event_out, order_out, order_path
+from api.requests import OrderRequest
+from api.schemas import AttemptList, EventList, EventOut, OrderOut, OrderPage, WorkflowOut
 from api.services import Services, services
 from api.swaps import understood, validated
+from api.terms import check_times, name_of, terms_of
 from workflows.domain.errors import EngineError, ErrorCode
-from workflows.domain.ids import is_order_id, new_order_id, workflow_id
+from workflows.domain.ids import is_order_id, workflow_id
 from workflows.domain.lifecycle import Status
-from workflows.domain.order import OrderTerms
 
 router = APIRouter(tags=["orders"])
+
+REPLAYED = "Idempotency-Replayed"
 
 _Services = Annotated[Services, Depends(services)]
 _Account = Annotated[str, Depends(account)]
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/OrderRequest"}}},
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/OrderRequest"}, "examples": ORDER_EXAMPLES}
+        },
+    }
+}
+_REPLAYED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": OrderOut,
+        "description": "The same request was taken before: its order, as it stands.",
+        "headers": {REPLAYED: {"description": "`true`", "schema": {"type": "string"}}},
     }
 }
 
 
 # The two other paths are those of the first version of the service, whose clients go on working.
-@router.post("/api/orders", status_code=202, openapi_extra=_BODY)
+@router.post("/api/orders", status_code=202, openapi_extra=_BODY, responses=_REPLAYED)
 @router.post("/order", status_code=202, include_in_schema=False)
 @router.post("/api/orders/execute", status_code=202, include_in_schema=False)
-async def submit_order(request: Request, response: Response, engine: _Services, owner: _Account) -> OrderOut:
-    """Accept a market order.
+async def submit_order(
+    request: Request,
+    response: Response,
+    engine: _Services,
+    owner: _Account,
+    idempotency_key: Annotated[str | None, Header(description="The same as `clientOrderId`.")] = None,
+) -> OrderOut:
+    """Accept an order.
 
     The answer comes once the order is durable: from then on it reaches a terminal status whatever fails. 503
     `engine_unavailable` means that nothing was created; with `acceptance_unknown` the order may exist under the
-    `orderId` of the problem.
+    `orderId` of the problem. A request that names its order by `clientOrderId` or `Idempotency-Key` can simply be
+    repeated, for ever: the same request is answered with the same order and `Idempotency-Replayed: true`, another one
+    under the same name with 422 `idempotency_key_reused`.
     """
     wanted = validated(OrderRequest, await json_object(request))
-    swap = await understood(wanted, engine.tokens)
-    terms = OrderTerms(
-        order_id=new_order_id(time.time_ns() // 1_000_000, os.urandom(10)),
-        account=owner,
-        wallet=wanted.wallet,
-        token_in=swap.token_in,
-        token_out=swap.token_out,
-        amount_in=swap.amount_in,
-        slippage_bps=wanted.slippage_bps,
-        created_at=datetime.now(UTC),
-    )
-    await engine.engine.start(terms)
+    name = name_of(wanted, idempotency_key)
+    terms = terms_of(wanted, await understood(wanted, engine.tokens), owner, name)
+    view, replayed = await engine.submission.place(terms, lambda: check_times(wanted))
     response.headers["Location"] = order_path(terms.order_id)
-    return order_out(view_of_terms(terms), engine.web_ui)
+    response.headers["ETag"] = etag(view)
+    if replayed:
+        response.status_code = 200
+        response.headers[REPLAYED] = "true"
+    return order_out(view, engine.web_ui)
 
 
 @router.get("/api/orders")
@@ -84,9 +96,11 @@ async def list_orders(
 
 
 @router.get("/api/orders/{order_id}")
-async def show_order(order_id: str, engine: _Services, owner: _Account) -> OrderOut:
+async def show_order(order_id: str, response: Response, engine: _Services, owner: _Account) -> OrderOut:
     """An order as it stands: from PostgreSQL, and from its workflow before the first write or in an outage."""
-    return order_out(await engine.lookup.find(order_id, owner), engine.web_ui)
+    view = await engine.lookup.find(order_id, owner)
+    response.headers["ETag"] = etag(view)
+    return order_out(view, engine.web_ui)
 
 
 @router.get("/api/orders/{order_id}/workflow")

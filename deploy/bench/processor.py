@@ -1,5 +1,6 @@
-"""CPU time of the stack's processes, by name."""
+"""CPU time and memory of the stack's processes, by name."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -31,3 +32,18 @@ def per_order_ms(before: Mapping[str, float], after: Mapping[str, float], orders
     """CPU milliseconds per order by service, largest first."""
     spent = {name: (after[name] - before.get(name, 0.0)) * 1_000 / orders for name in after}
     return dict(sorted(spent.items(), key=lambda entry: -entry[1]))
+
+
+def resident_bytes(stack: StackState) -> dict[str, int]:
+    """Memory that each service holds, its children included; what they share is divided among them."""
+    held: defaultdict[str, int] = defaultdict(int)
+    for record in stack.processes:
+        try:
+            process = psutil.Process(record.pid)
+            family = [process, *process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                held[record.name] += member.memory_full_info().pss
+    return held

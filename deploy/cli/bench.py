@@ -58,6 +58,25 @@ def streams(
         raise CommandError("streams were not complete")
 
 
+@app.command("waiting")
+def waiting(
+    count: Annotated[int, typer.Option(min=1, help="Open orders far from the price.")] = 10_000,
+    crossing: Annotated[int, typer.Option(min=2, help="Orders whose price is reached at once.")] = 100,
+) -> None:
+    """Idle CPU and memory of open limit orders, and the time from a crossing to `routing`."""
+    from deploy.bench.waiting import Result, report, run
+
+    def tell(result: Result) -> None:
+        for line in report(result):
+            print(line, flush=True)
+
+    stack, addresses = _running_stack()
+    try:
+        asyncio.run(run(stack, addresses, count, crossing, tell))
+    except ConnectionError as error:
+        raise CommandError(str(error)) from error
+
+
 def _running_stack() -> "tuple[StackState, Addresses]":
     from deploy.bench.orders import Addresses
     from deploy.local import state

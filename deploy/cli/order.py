@@ -1,4 +1,4 @@
-"""`order-engine order`: submit, get, list and watch orders over the API."""
+"""`order-engine order`: submit, get, list, watch and cancel orders over the API."""
 
 import json
 from collections.abc import Mapping
@@ -16,6 +16,10 @@ OrderId = Annotated[str, typer.Argument(help="Order id.", metavar="ORDER_ID")]
 
 # The rows of `order get` that an order may be without.
 _DETAILS = {
+    "limitPrice": "limit price",
+    "stopPrice": "stop price",
+    "expireAt": "expires",
+    "deadline": "deadline",
     "venue": "venue",
     "signature": "signature",
     "averagePrice": "average price",
@@ -32,11 +36,22 @@ def submit(
     amount: Annotated[str, typer.Argument(help="Amount to sell, in whole tokens: 1.5")],
     slippage_bps: Annotated[int | None, typer.Option(help="Worst price accepted, below the quote.")] = None,
     wallet: Annotated[str | None, typer.Option(help="Name of the wallet that trades.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--type", help="market, limit, stop, stop_limit or take_profit; market by default.")
+    ] = None,
+    limit_price: Annotated[str | None, typer.Option(help="Least of the bought token for one sold.")] = None,
+    stop_price: Annotated[str | None, typer.Option(help="Price that triggers a stop or a take-profit.")] = None,
+    time_in_force: Annotated[str | None, typer.Option(help="ioc, fok, gtc, gtd or day.")] = None,
+    expire_at: Annotated[str | None, typer.Option(help="End of a gtd order: 2030-01-31T12:00:00Z")] = None,
+    deadline: Annotated[str | None, typer.Option(help="No attempt begins at this time or later.")] = None,
+    client_order_id: Annotated[
+        str | None, typer.Option(help="Your name of the order: the same command again is the same order.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--watch", help="Follow the order to its end.")] = False,
     api_url: ApiUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Post a market order; with --watch fail unless it is confirmed."""
+    """Post an order; with --watch fail unless it is confirmed."""
     api = ApiClient(api_url)
     request = {
         "tokenIn": token_in,
@@ -44,6 +59,13 @@ def submit(
         "amount": amount,
         "slippageBps": slippage_bps,
         "wallet": wallet,
+        "type": kind,
+        "limitPrice": limit_price,
+        "stopPrice": stop_price,
+        "timeInForce": time_in_force,
+        "expireAt": expire_at,
+        "deadline": deadline,
+        "clientOrderId": client_order_id,
     }
     order = api.post("/api/orders", {name: value for name, value in request.items() if value is not None})
     if as_json:
@@ -52,6 +74,23 @@ def submit(
         print(f"order {order['orderId']} {order['status']}")
     if follow:
         _follow(api, order["orderId"], as_json)
+
+
+@app.command("cancel")
+def cancel(order_id: OrderId, api_url: ApiUrl = None, as_json: AsJson = False) -> None:
+    """Cancel an order; fail unless it is canceled, or will be."""
+    answer = ApiClient(api_url).post(f"/api/orders/{order_id}/cancel")
+    told = f"order {order_id} is {answer['status']}"
+    if as_json:
+        print(json.dumps(answer))
+    elif answer["result"] == "canceled":
+        print(told)
+    elif answer["result"] == "pending":
+        print(f"{told}; the cancellation is stored and honored as soon as a worker runs")
+    if answer["result"] == "too_late":
+        raise CommandError(f"too late: {told}, the swap {answer['signature']} may land")
+    if answer["result"] == "already_terminal":
+        raise CommandError(f"too late: {told}")
 
 
 @app.command("get")
@@ -64,6 +103,7 @@ def get(order_id: OrderId, api_url: ApiUrl = None, as_json: AsJson = False) -> N
     rows = [
         ("order", order["orderId"]),
         ("status", f"{order['status']} ({order['phase']}), attempt {order['attempt']} of {order['maxAttempts']}"),
+        ("type", f"{order['type']}, {order['timeInForce']}"),
         ("sell", f"{_selling(order)}, at most {order['slippageBps']} bps worse than quoted"),
     ]
     if order["filledOut"] is not None:
@@ -129,6 +169,8 @@ def _line(event: Mapping[str, Any]) -> str:
 
 
 def _selling(order: Mapping[str, Any]) -> str:
+    if order["amountOut"] is not None:
+        return f"at most {order['amount']} {order['tokenIn']} for {order['amountOut']} {order['tokenOut']}"
     return f"{order['amount']} {order['tokenIn']} for {order['tokenOut']}"
 
 

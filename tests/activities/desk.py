@@ -113,7 +113,9 @@ class Desk:
 
     async def route(self, terms: OrderTerms, kind: str) -> Route:
         """The route over the best pool of a kind."""
-        request = QuoteRequest(token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in)
+        request = QuoteRequest(
+            token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in, amount_out=terms.amount_out
+        )
         venue = kinds.by_name(kind).venue
         answer = await self.worker.quoter.venue(venue, request)
         assert answer.reason is None, answer.detail

@@ -112,8 +112,9 @@ async def refusing_api(shared_api: Api, database: Database, monkeypatch: pytest.
     """An API that knows SOL and USDC. Fails the test when an order reaches the engine."""
     started: list[OrderTerms] = []
 
-    async def start(_: Engine, terms: OrderTerms) -> None:
+    async def start(_: Engine, terms: OrderTerms) -> OrderTerms:
         started.append(terms)
+        return terms
 
     monkeypatch.setattr(Engine, "start", start)
     await TokenRepository(database).upsert([SOL, USDC])

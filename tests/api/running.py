@@ -42,7 +42,7 @@ class StoringActivities(ScriptedActivities):
         """The best of the scripted quotes."""
         terms = request.terms
         try:
-            decision = choose(request.venues, terms.token_in, terms.token_out)
+            decision = choose(request.venues, terms.token_in, terms.token_out, terms.exact_out)
         except EngineError as error:
             raise refusal(error) from None
         facts = {"venue": decision.route.venue, "data": told(decision, terms.token_out)}

@@ -155,7 +155,7 @@ async def test_what_is_not_there(refusing_api: Api, path: str):
         ("PUT", "/order", "POST"),
         ("POST", "/healthz", "GET"),
         ("GET", "/api/quotes", "POST"),
-        ("PATCH", "/api/orders/018f0000-0000-7000-8000-000000000000", "GET"),
+        ("PUT", "/api/orders/018f0000-0000-7000-8000-000000000000", "GET, PATCH"),
     ],
 )
 async def test_a_method_that_a_path_does_not_take(refusing_api: Api, method: str, path: str, allowed: str):

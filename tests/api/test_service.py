@@ -44,6 +44,8 @@ async def test_the_description_names_every_route_body_and_problem(api: Api):
     assert set(described["paths"]) == {
         "/api/orders",
         "/api/orders/{order_id}",
+        "/api/orders/cancel-all",
+        "/api/orders/{order_id}/cancel",
         "/api/orders/{order_id}/workflow",
         "/api/orders/{order_id}/events",
         "/api/orders/{order_id}/attempts",
@@ -54,8 +56,24 @@ async def test_the_description_names_every_route_body_and_problem(api: Api):
         "/readyz",
     }
     order = described["components"]["schemas"]["OrderRequest"]
-    assert set(order["properties"]) == {"tokenIn", "tokenOut", "amount", "slippageBps", "wallet"}
-    assert order["required"] == ["tokenIn", "tokenOut", "amount"]
+    assert set(order["properties"]) == {
+        "tokenIn",
+        "tokenOut",
+        "amount",
+        "amountOut",
+        "maxAmountIn",
+        "slippageBps",
+        "type",
+        "limitPrice",
+        "stopPrice",
+        "timeInForce",
+        "expireAt",
+        "deadline",
+        "maxAttempts",
+        "clientOrderId",
+        "wallet",
+    }
+    assert order["required"] == ["tokenIn", "tokenOut"]
     references = set()
 
     def collect(value: object) -> None:

@@ -46,9 +46,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[OrderTerms]:
     orders: list[OrderTerms] = []
     start = Engine.start
 
-    async def remember(self: Engine, terms: OrderTerms) -> None:
+    async def remember(self: Engine, terms: OrderTerms) -> OrderTerms:
         orders.append(terms)
-        await start(self, terms)
+        return await start(self, terms)
 
     monkeypatch.setattr(Engine, "start", remember)
     return orders

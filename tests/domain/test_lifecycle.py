@@ -17,7 +17,7 @@ from workflows.domain.lifecycle import (
 MAY_FOLLOW = {
     None: "pending",
     "pending": "open routing failed rejected canceled expired",
-    "open": "routing failed rejected canceled expired",
+    "open": "open routing failed rejected canceled expired",
     "routing": "routing open building failed rejected canceled expired",
     "building": "routing open submitted failed rejected canceled expired",
     "submitted": "confirmed routing open pending_cancel partially_filled failed canceled",

@@ -8,7 +8,7 @@ from temporalio import workflow
 from workflows import names, steps
 from workflows.domain.attempt import SwapOutcome
 from workflows.domain.lifecycle import Status
-from workflows.domain.order import OrderTerms
+from workflows.domain.order import OrderEvent, OrderTerms
 from workflows.domain.retry import Failure
 from workflows.domain.routing import Decision, VenueQuotes
 from workflows.messages import OrderResult, PersistOrder, PreparedSwap
@@ -138,3 +138,37 @@ class ChecksNoRisk(OrderWorkflow):
 
     async def _check(self, decision: Decision) -> Failure | None:
         return None
+
+
+@workflow.defn(name="OrderWorkflow")
+class SkipsTheWatcher(OrderWorkflow):
+    """Rests without anybody who looks at the price."""
+
+    @workflow.init
+    def __init__(self, terms: OrderTerms) -> None:
+        super().__init__(terms)
+
+    @workflow.run
+    async def run(self, terms: OrderTerms) -> OrderResult:
+        """Execute the order."""
+        return await super().run(terms)
+
+    async def _ensure_watched(self) -> None:
+        return
+
+
+@workflow.defn(name="OrderWorkflow")
+class KeepsALateCancelToItself(OrderWorkflow):
+    """Records no cancellation that came too late."""
+
+    @workflow.init
+    def __init__(self, terms: OrderTerms) -> None:
+        super().__init__(terms)
+
+    @workflow.run
+    async def run(self, terms: OrderTerms) -> OrderResult:
+        """Execute the order."""
+        return await super().run(terms)
+
+    async def _publish_too_late(self, submitted: OrderEvent) -> None:
+        return

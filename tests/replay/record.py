@@ -19,7 +19,7 @@ from temporalio.worker import Worker
 
 from deploy.local.temporal import DYNAMIC_CONFIG
 from tests.replay.scenarios import SCENARIOS, Scenario
-from tests.samples import first_events, order_terms, swap_attempt
+from tests.samples import first_events, swap_attempt
 from tests.workflows.scripted import ScriptedActivities
 from workflows import names
 from workflows.domain.ids import workflow_id
@@ -35,7 +35,7 @@ RECORDER = "recorder"
 
 async def record(client: Client, scenario: Scenario) -> WorkflowHistory:
     """Run the scenario once; returns the order's history."""
-    terms, activities = order_terms(), ScriptedActivities(scenario.script)
+    terms, activities = scenario.terms(), ScriptedActivities(scenario.script)
     if leftovers := scenario.leftovers(terms):
         await activities.store.create_order(terms, first_events())
     for event in leftovers:

@@ -2,15 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from temporalio.client import WorkflowHandle
 
-from tests.samples import order_event
-from tests.workflows.histories import happened
+from tests.samples import limit_order, order_event, order_terms
+from tests.workflows.histories import happened, until
 from tests.workflows.scripted import (
     EXPIRED,
+    Answer,
     Script,
     ScriptedActivities,
+    asks,
     has_no_pools,
     landed,
     pays,
@@ -18,11 +22,14 @@ from tests.workflows.scripted import (
     reverted,
     unreadable,
 )
+from workflows import names
+from workflows.domain.amendment import Amendment
 from workflows.domain.errors import ErrorCode
 from workflows.domain.lifecycle import Status
-from workflows.domain.order import OrderEvent, OrderTerms
+from workflows.domain.order import OrderEvent, OrderTerms, OrderType
 from workflows.domain.routing import VenueQuotes, choose, told
-from workflows.messages import OrderResult
+from workflows.domain.time_in_force import TimeInForce
+from workflows.messages import AmendAnswer, AmendOrder, CancelAnswer, CancelOrder, OrderResult
 from workflows.order import OrderWorkflow
 
 Order = WorkflowHandle[OrderWorkflow, OrderResult]
@@ -48,6 +55,87 @@ async def canceled_in_flight(activities: ScriptedActivities, order: Order) -> No
     await order.cancel()
     await happened(order, "workflow_execution_cancel_requested")
     activities.may_settle.set()
+
+
+async def _opened(activities: ScriptedActivities, order: Order) -> None:
+    async def rests() -> bool:
+        return (await order.query(OrderWorkflow.state)).step == "waiting for its price"
+
+    await until(rests)
+
+
+async def hinted(activities: ScriptedActivities, order: Order) -> None:
+    """The watcher sees the price once the order is open."""
+    await _opened(activities, order)
+    await order.signal(OrderWorkflow.price_reached)
+
+
+async def hinted_twice(activities: ScriptedActivities, order: Order) -> None:
+    """The watcher sees the stop, then the limit."""
+    await hinted(activities, order)
+
+    async def triggered() -> bool:
+        return any(event.data.get("triggered") for event in activities.order(order.id.removeprefix("order-")).log)
+
+    await until(triggered)
+    await hinted(activities, order)
+
+
+async def amended_while_open(activities: ScriptedActivities, order: Order) -> None:
+    """The trader takes less."""
+    await _opened(activities, order)
+    request = AmendOrder(amendment=Amendment(limit_price=Decimal(100)), version=2)
+    await order.execute_update(names.AMEND, request, result_type=AmendAnswer)
+
+
+async def canceled_while_open(activities: ScriptedActivities, order: Order) -> None:
+    """The trader cancels an open order over the API."""
+    await _opened(activities, order)
+    await order.execute_update(names.CANCEL, CancelOrder(), result_type=CancelAnswer)
+
+
+async def canceled_too_late(activities: ScriptedActivities, order: Order) -> None:
+    """The trader cancels over the API when the swap has been sent."""
+    activities.may_settle.clear()
+    await activities.executing.wait()
+    await order.execute_update(names.CANCEL, CancelOrder(), result_type=CancelAnswer)
+    activities.may_settle.set()
+
+
+def stop_order() -> OrderTerms:
+    """Sells below 150."""
+    return limit_order(type=OrderType.STOP, limit_price=None, stop_price=Decimal(150))
+
+
+def stop_limit_order() -> OrderTerms:
+    """Sells below 150 and not below 140."""
+    return limit_order(type=OrderType.STOP_LIMIT, limit_price=Decimal(140), stop_price=Decimal(150))
+
+
+def take_profit_order() -> OrderTerms:
+    """Sells above 200."""
+    return limit_order(type=OrderType.TAKE_PROFIT, limit_price=None, stop_price=Decimal(200))
+
+
+def short_lived_order() -> OrderTerms:
+    """Expires in a moment."""
+    return limit_order(time_in_force=TimeInForce.GTD, expire_at=datetime.now(UTC) + timedelta(seconds=1))
+
+
+def hasty_order() -> OrderTerms:
+    """Never rests."""
+    return limit_order(time_in_force=TimeInForce.FOK)
+
+
+def exact_out_order() -> OrderTerms:
+    """Buys 100 USDC for at most 1 SOL, at 125 or more."""
+    amounts = {"amount_out": 100_000_000, "amount_in": 1_000_000_000}
+    return limit_order(**amounts, limit_price=Decimal(125))
+
+
+def one_attempt_order() -> OrderTerms:
+    """Opens again after one attempt."""
+    return limit_order(max_attempts=1)
 
 
 def no_leftovers(terms: OrderTerms) -> list[OrderEvent]:
@@ -87,6 +175,15 @@ class Scenario:
     happening: Happening = nothing
     canceled_at_start: bool = False
     leftovers: Callable[[OrderTerms], list[OrderEvent]] = field(default=no_leftovers)
+    terms: Callable[[], OrderTerms] = order_terms
+
+
+# What 1.5 SOL bring.
+_AT_100, _AT_145, _AT_200 = 150_000_000, 217_500_000, 300_000_000
+
+
+def _prices(*answers: Answer) -> Script:
+    return Script(raydium=answers, meteora=(unreadable(),))
 
 
 _AWAY = Script(raydium=(unreadable(),), meteora=(unreadable(),))
@@ -143,4 +240,46 @@ SCENARIOS = {
         Script(halted_after="persist_order", outcomes=(landed(),)), Status.CONFIRMED, leftovers=submitted
     ),
     "end_of_a_crashed_try": Scenario(Script(), Status.FAILED, ErrorCode.INSUFFICIENT_FUNDS, leftovers=ended),
+    "limit_waits_and_fills": Scenario(
+        _prices(pays(_AT_145), pays(_AT_200)), Status.CONFIRMED, happening=hinted, terms=limit_order
+    ),
+    "limit_fills_at_once": Scenario(_prices(pays(_AT_200)), Status.CONFIRMED, terms=limit_order),
+    "limit_hinted_in_vain": Scenario(
+        _prices(pays(_AT_145), pays(_AT_145), pays(_AT_145)),
+        Status.EXPIRED,
+        ErrorCode.TIME_IN_FORCE_ENDED,
+        happening=hinted,
+        terms=short_lived_order,
+    ),
+    "limit_not_reached_at_once": Scenario(
+        _prices(pays(_AT_145)), Status.EXPIRED, ErrorCode.LIMIT_NOT_REACHED, terms=hasty_order
+    ),
+    "limit_exact_out": Scenario(
+        _prices(asks(900_000_000), asks(800_000_000)), Status.CONFIRMED, happening=hinted, terms=exact_out_order
+    ),
+    "limit_opens_again": Scenario(
+        Script(raydium=(pays(_AT_200),), meteora=(unreadable(),), outcomes=(EXPIRED, landed())),
+        Status.CONFIRMED,
+        terms=one_attempt_order,
+    ),
+    "limit_amended": Scenario(
+        _prices(pays(_AT_145)), Status.CONFIRMED, happening=amended_while_open, terms=limit_order
+    ),
+    "limit_canceled": Scenario(
+        _prices(pays(_AT_145)), Status.CANCELED, happening=canceled_while_open, terms=limit_order
+    ),
+    "stop_triggered": Scenario(
+        _prices(pays(_AT_200), pays(_AT_100)), Status.CONFIRMED, happening=hinted, terms=stop_order
+    ),
+    "stop_limit_triggered_and_reached": Scenario(
+        _prices(pays(_AT_200), pays(_AT_100), pays(_AT_145)),
+        Status.CONFIRMED,
+        happening=hinted_twice,
+        terms=stop_limit_order,
+    ),
+    "take_profit_triggered": Scenario(
+        _prices(pays(_AT_145), pays(_AT_200)), Status.CONFIRMED, happening=hinted, terms=take_profit_order
+    ),
+    "pending_cancel_and_confirmed": Scenario(Script(), Status.CONFIRMED, happening=canceled_too_late),
+    "pending_cancel_and_expired": Scenario(Script(outcomes=(EXPIRED,)), Status.CANCELED, happening=canceled_too_late),
 }

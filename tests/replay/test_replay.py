@@ -118,6 +118,9 @@ def test_a_history_names_no_machine(path: Path) -> None:
         (mutants.DeafToCancellation, "canceled_before_it_started"),
         (mutants.ChecksNoRisk, "checked_and_confirmed"),
         (mutants.ChecksNoRisk, "rejected_for_price_impact"),
+        (mutants.DeafToCancellation, "limit_canceled"),
+        (mutants.SkipsTheWatcher, "limit_waits_and_fills"),
+        (mutants.KeepsALateCancelToItself, "pending_cancel_and_confirmed"),
     ],
 )
 async def test_a_changed_workflow_does_not_replay(mutant: type[OrderWorkflow], name: str) -> None:

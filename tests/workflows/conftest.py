@@ -14,10 +14,12 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from deploy.local.temporal import DYNAMIC_CONFIG
-from tests.samples import order_terms
+from tests.samples import limit_order, order_terms
+from tests.workflows.histories import until
 from tests.workflows.scripted import Script, ScriptedActivities
 from workflows import names
 from workflows.domain.ids import workflow_id
+from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderTerms
 from workflows.messages import OrderResult
 from workflows.order import OrderWorkflow
@@ -55,6 +57,22 @@ class Engine:
                 task_queue=self._task_queue,
                 task_timeout=names.WORKFLOW_TASK_TIMEOUT,
             )
+
+    async def rest(self, terms: OrderTerms | None = None) -> Started:
+        """Start an order that waits for a price; returns once it is open."""
+        handle = await self.start(terms or limit_order(), in_real_time=True)
+        await self.status(handle, Status.OPEN)
+        return handle
+
+    async def status(self, handle: Started, status: Status) -> None:
+        """Return once the order's log says so."""
+        order_id = handle.id.removeprefix("order-")
+
+        async def so() -> bool:
+            stored = self.activities.store.orders.get(order_id)
+            return stored is not None and stored.log[-1].status is status
+
+        await until(so)
 
     async def reset(self, order: Started) -> Started:
         """Start the order again from its first task, as the button of the Web UI does."""

@@ -1,5 +1,7 @@
 """Waiting for what a workflow's history tells."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from temporalio.client import WorkflowHandle
@@ -10,3 +12,11 @@ async def happened(handle: WorkflowHandle[Any, Any], event: str) -> None:
     async for known in handle.fetch_history_events(wait_new_event=True):
         if known.WhichOneof("attributes") == f"{event}_event_attributes":
             return
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return once it is so."""
+    while True:
+        if await condition():
+            return
+        await asyncio.sleep(0.005)

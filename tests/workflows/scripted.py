@@ -19,6 +19,7 @@ from tests.memory_store import MemoryRelay, MemoryStore, StoredOrder
 from tests.samples import BEGINNING, swap_attempt
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.errors import EngineError, ErrorCode
+from workflows.domain.guard import least_outputs, most_inputs
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import Fill, OrderEvent, OrderTerms
 from workflows.domain.risk import Halt, Limits, admit
@@ -34,6 +35,7 @@ from workflows.messages import (
     SettleSwap,
     SwapExecuted,
     SwapSettled,
+    WatchedPair,
 )
 
 Item = TypeVar("Item")
@@ -47,6 +49,16 @@ def pays(amount_out: int, pool: str = "pool") -> Answer:
 
     async def answer(venue: str, request: QuoteRequest) -> VenueQuotes:
         return VenueQuotes(venue=venue, slot=7, quotes=(pool_quote(venue, amount_out, request.amount_in, pool),))
+
+    return answer
+
+
+def asks(amount_in: int, pool: str = "pool") -> Answer:
+    """One pool quotes exact out."""
+
+    async def answer(venue: str, request: QuoteRequest) -> VenueQuotes:
+        assert request.amount_out is not None
+        return VenueQuotes(venue=venue, slot=7, quotes=(pool_quote(venue, request.amount_out, amount_in, pool),))
 
     return answer
 
@@ -192,6 +204,8 @@ class ScriptedActivities:
         return (
             PersistActivities(self.store, self.relay, self._admit).persist_order,
             PublishActivities(self.store, self.relay).publish_status,
+            PublishActivities(self.store, self.relay).record_cancel_request,
+            self.ensure_watched,
             self.fetch_raydium_quote,
             self.fetch_meteora_quote,
             self.choose_route,
@@ -224,11 +238,16 @@ class ScriptedActivities:
         return await self._next("fetch_meteora_quote", self.script.meteora)("meteora", request)
 
     @activity.defn
+    async def ensure_watched(self, pair: WatchedPair) -> None:
+        """Only counted: a test is its own watcher."""
+        self.calls["ensure_watched"] += 1
+
+    @activity.defn
     async def choose_route(self, request: ChooseRoute) -> OrderEvent:
         """Choose and record as the engine does, without splitting."""
         terms = request.terms
         try:
-            decision = choose(request.venues, terms.token_in, terms.token_out)
+            decision = choose(request.venues, terms.token_in, terms.token_out, terms.exact_out)
         except EngineError as error:
             raise refusal(error) from None
         facts = {"venue": decision.route.venue, "data": told(decision, terms.token_out)}
@@ -276,9 +295,22 @@ class ScriptedActivities:
             pool=route.pool,
             signature=f"signature {self.calls['prepare_swap']} of {request.terms.order_id}",
             quoted_out=route.amount_out,
+            **self._guard(request),
         )
         self._halt_after("prepare_swap")
         return PreparedSwap(swap=swap, compute_unit_limit=100_000, compute_unit_price=1_000, slot=9)
+
+    def _guard(self, request: PrepareSwap) -> dict[str, int]:
+        """The guard, by the domain's rules; the pool gives what it gave when it was chosen."""
+        terms, legs = request.terms, request.route.legs
+        try:
+            if terms.amount_out is not None:
+                asked = [leg.amount_in for leg in legs]
+                return {"least_out": terms.amount_out, "most_in": sum(most_inputs(terms, asked, asked))}
+            paid = [leg.amount_out for leg in legs]
+            return {"least_out": sum(least_outputs(terms, paid, paid))}
+        except EngineError as error:
+            raise refusal(error) from None
 
     @activity.defn
     async def execute_swap(self, request: ExecuteSwap) -> SwapExecuted:

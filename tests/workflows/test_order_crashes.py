@@ -202,7 +202,8 @@ class TestALostHistory:
         async with running.worker():
             result = await handle.result()
         assert result.status is Status.CANCELED
-        assert [event.status for event in running.activities.order(terms.order_id).log] == [P, R, B, S, Status.CANCELED]
+        log = running.activities.order(terms.order_id).log
+        assert [event.status for event in log] == [P, R, B, S, Status.PENDING_CANCEL, Status.CANCELED]
 
     async def test_a_reset_order_trades_once(self, skipping_server: WorkflowEnvironment) -> None:
         running = Engine(skipping_server, Script(outcomes=(landed(),)))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,20 +12,28 @@ from hypothesis import strategies as st
 from temporalio import exceptions
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, RetryState, TimeoutType
 
+import workflows.attempt
 import workflows.checks
 import workflows.order
-from tests.memory_store import MemoryStore, StoredOrder
-from tests.samples import order_terms, swap_attempt
-from tests.workflows.durable import Died, History, Runtime
+import workflows.record
+import workflows.rest
+from activities.publish import PublishActivities
+from tests.memory_store import MemoryRelay, MemoryStore, StoredOrder
+from tests.samples import BEGINNING, order_terms, swap_attempt
+from tests.workflows.durable import Died, Happening, History, Runtime
 from tests.workflows.scripted import EXPIRED, HALT, Chain, landed, pool_quote, reverted
 from workflows.domain import lifecycle
 from workflows.domain.attempt import SwapOutcome
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.lifecycle import Status
-from workflows.domain.order import OrderEvent, OrderTerms
+from workflows.domain.order import OrderEvent, OrderTerms, OrderType
 from workflows.domain.risk import REFUSALS, WALLET_REFUSALS
 from workflows.domain.routing import PoolRefusal, VenueQuotes, choose, told
+from workflows.domain.time_in_force import TimeInForce
 from workflows.messages import (
+    AmendAnswer,
+    CancelAnswer,
+    CancelResult,
     CheckRisk,
     ChooseRoute,
     ExecuteSwap,
@@ -39,6 +48,7 @@ from workflows.messages import (
     SettleSwap,
     SwapExecuted,
     SwapSettled,
+    WatchedPair,
 )
 
 # Enough to lose a task, its repetition, and the repetition of another; each further one only repeats that.
@@ -53,6 +63,7 @@ _OUTCOMES = (
 )
 _NO_SWAP = (
     ErrorCode.SLIPPAGE_EXCEEDED,
+    ErrorCode.LIMIT_NOT_REACHED,
     ErrorCode.CHAIN_UNAVAILABLE,
     ErrorCode.INSUFFICIENT_FUNDS,
     ErrorCode.TRANSACTION_TOO_LARGE,
@@ -60,13 +71,38 @@ _NO_SWAP = (
 _REFUSED = (ErrorCode.INSUFFICIENT_FUNDS, ErrorCode.PRICE_IMPACT_EXCEEDED, ErrorCode.CHAIN_UNAVAILABLE)
 
 
+# One SOL, so that a price in USDC is an output in millionths.
+_WHOLE = 1_000_000_000
+
+
+@st.composite
+def drawn_terms(draw: Callable[[st.SearchStrategy[Any]], Any]) -> OrderTerms:
+    """Any order whose time ends: venues pay 1 to 10 millionths, so that prices are reached now and then."""
+    kind = draw(st.sampled_from(OrderType))
+    price = st.integers(1, 11).map(lambda millionths: Decimal(millionths).scaleb(-6))
+    stops = kind in (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT)
+    limits = kind in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+    time_in_force = draw(st.sampled_from((TimeInForce.IOC, TimeInForce.GTD)))
+    ends = st.integers(5, 600).map(lambda seconds: BEGINNING + timedelta(seconds=seconds))
+    return order_terms(
+        type=kind,
+        amount_in=_WHOLE,
+        stop_price=draw(price) if stops else None,
+        limit_price=draw(price) if limits else None,
+        time_in_force=time_in_force,
+        expire_at=draw(ends) if time_in_force is TimeInForce.GTD else None,
+        deadline=draw(st.none() | ends),
+        max_attempts=draw(st.integers(1, 4)),
+    )
+
+
 class DrawnFate:
-    """Deaths and a cancellation wherever hypothesis wants them."""
+    """Deaths, cancellations, amendments and hints wherever hypothesis wants them."""
 
     def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:
         self._draw = draw
         self._deaths = draw(st.integers(0, _DEATHS))
-        self._cancels = draw(st.booleans())
+        self._happenings = draw(st.lists(st.sampled_from(Happening), max_size=4))
 
     def dies(self, where: str) -> bool:
         if self._deaths and self._draw(st.integers(0, 3)) == 3:
@@ -75,12 +111,12 @@ class DrawnFate:
             return True
         return False
 
-    def cancels(self, where: str) -> bool:
-        if self._cancels and self._draw(st.integers(0, 7)) == 7:
-            self._cancels = False
-            note(f"canceled at {where}")
-            return True
-        return False
+    def delivers(self, where: str) -> Happening | None:
+        if self._happenings and self._draw(st.integers(0, 5)) == 5:
+            happening = self._happenings.pop()
+            note(f"{happening} at {where}")
+            return happening
+        return None
 
 
 class DrawnSteps:
@@ -128,7 +164,7 @@ class DrawnSteps:
         if kind == "broken":
             raise ApplicationError("nobody foresaw this", type="KeyError")
         if kind == "pays":
-            return VenueQuotes(venue=venue, slot=7, quotes=(pool_quote(venue, self._draw(st.integers(1, 10))),))
+            return VenueQuotes(venue=venue, slot=7, quotes=(pool_quote(venue, self._draw(st.integers(1, 10)), _WHOLE),))
         if kind == "unreadable":
             return VenueQuotes(venue=venue, reason=ErrorCode.CHAIN_UNAVAILABLE, detail="the node is away")
         refused = PoolRefusal(venue=venue, kind="cpmm", pool="pool", reason="ZeroOutput")
@@ -137,7 +173,7 @@ class DrawnSteps:
     async def choose_route(self, request: ChooseRoute) -> OrderEvent:
         terms = request.terms
         try:
-            decision = choose(request.venues, terms.token_in, terms.token_out)
+            decision = choose(request.venues, terms.token_in, terms.token_out, terms.exact_out)
         except EngineError as error:
             raise ApplicationError(error.detail, type=error.code) from None
         event = request.event.model_copy(
@@ -206,7 +242,14 @@ class DrawnSteps:
         return self.chain.settle(signature, outcome)
 
     async def publish_status(self, request: PublishStatus) -> OrderEvent:
-        return await self.store.append_event(request.order_id, request.event)
+        return await self.store.append_event(request.order_id, request.event, request.terms)
+
+    async def record_cancel_request(self, request: PublishStatus) -> OrderEvent:
+        return await PublishActivities(self.store, MemoryRelay()).record_cancel_request(request)
+
+    async def ensure_watched(self, pair: WatchedPair) -> None:
+        stored = self.store.orders.values()
+        assert any(order.log[-1].status is Status.OPEN for order in stored), "nothing to watch yet"
 
     def _die_perhaps(self, where: str) -> None:
         if self._fate.dies(where):
@@ -226,6 +269,8 @@ class DrawnSteps:
                 self.execute_swap,
                 self.settle_swap,
                 self.publish_status,
+                self.record_cancel_request,
+                self.ensure_watched,
             )
         }
 
@@ -245,20 +290,28 @@ def _timed_out() -> FailureError:
 
 
 def _run(
-    monkeypatch: pytest.MonkeyPatch, steps: DrawnSteps, fate: DrawnFate, terms: OrderTerms, loses: Callable[[], bool]
+    monkeypatch: pytest.MonkeyPatch,
+    steps: DrawnSteps,
+    fate: DrawnFate,
+    terms: OrderTerms,
+    loses: Callable[[], bool],
+    answers: list[CancelAnswer | AmendAnswer],
 ) -> OrderResult:
     """Run the order with as many workers as it takes; `loses` says when the server has lost its history too."""
     history = History()
     while True:
         runtime = Runtime(history, steps.all(), fate)
-        for module in (workflows.order, workflows.checks):
+        for module in (workflows.order, workflows.rest, workflows.attempt, workflows.record, workflows.checks):
             monkeypatch.setattr(module, "workflow", runtime)
         try:
             return asyncio.run(runtime.run(terms))
         except Died:
             if loses():
                 note("the order starts again with nothing but the log")
-                history = History()
+                history = history.lost()
+        finally:
+            answers.extend(runtime.answers)
+            answers.extend(runtime.amended)
 
 
 def _holds(order: StoredOrder, chain: Chain, result: OrderResult) -> None:
@@ -275,7 +328,10 @@ def _holds(order: StoredOrder, chain: Chain, result: OrderResult) -> None:
     if traded:
         assert (log[-1].signature, log[-1].fill) == (traded[0], chain.outcomes[traded[0]].fill)
         assert (result.signature, result.fill, result.reason) == (traded[0], log[-1].fill, None)
-    assert len(chain.sent[result.order_id]) <= order.terms.max_attempts
+    if not order.terms.may_rest:
+        assert len(chain.sent[result.order_id]) <= order.terms.max_attempts
+    if result.status is Status.EXPIRED:
+        assert chain.sent[result.order_id] == []
     # What was sent was recorded before, and what was recorded is settled.
     assert {known.swap.signature for known in order.swaps} >= set(chain.sent[result.order_id])
     assert all(known.outcome is not None for known in order.swaps)
@@ -287,23 +343,39 @@ def _holds(order: StoredOrder, chain: Chain, result: OrderResult) -> None:
         assert result.status is Status.REJECTED
 
 
-@given(st.data())
-def test_every_order_ends_once_and_trades_at_most_once(data: st.DataObject) -> None:
+def _answered(answers: list[CancelAnswer | AmendAnswer], order: StoredOrder, chain: Chain, result: OrderResult) -> None:
+    for answer in answers:
+        if isinstance(answer, AmendAnswer):
+            assert order.terms.slippage_bps == answer.terms.slippage_bps == 77
+            continue
+        if answer.result is CancelResult.CANCELED:
+            assert result.status is Status.CANCELED
+            assert chain.landed(result.order_id) == []
+        if answer.result is CancelResult.TOO_LATE:
+            assert answer.signature in chain.sent[result.order_id]
+            assert result.status in (Status.CONFIRMED, Status.CANCELED, Status.FAILED)
+
+
+def _lives(data: st.DataObject, loses: Callable[[], bool]) -> None:
     fate = DrawnFate(data.draw)
     steps = DrawnSteps(data.draw, fate)
-    terms = order_terms(max_attempts=data.draw(st.integers(1, 4)))
+    terms, answers = data.draw(drawn_terms()), list[CancelAnswer | AmendAnswer]()
     with pytest.MonkeyPatch.context() as monkeypatch:
-        result = _run(monkeypatch, steps, fate, terms, loses=lambda: False)
+        result = _run(monkeypatch, steps, fate, terms, loses, answers)
     event(result.status)
-    _holds(steps.store.orders[terms.order_id], steps.chain, result)
+    event(f"{terms.type} {terms.time_in_force} {result.status}")
+    for answer in answers:
+        event(f"cancel answered {answer.result}" if isinstance(answer, CancelAnswer) else "amended")
+    order = steps.store.orders[terms.order_id]
+    _holds(order, steps.chain, result)
+    _answered(answers, order, steps.chain, result)
+
+
+@given(st.data())
+def test_every_order_ends_once_and_trades_at_most_once(data: st.DataObject) -> None:
+    _lives(data, loses=lambda: False)
 
 
 @given(st.data())
 def test_not_even_an_order_whose_history_is_lost_trades_twice(data: st.DataObject) -> None:
-    fate = DrawnFate(data.draw)
-    steps = DrawnSteps(data.draw, fate)
-    terms = order_terms(max_attempts=data.draw(st.integers(1, 4)))
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        result = _run(monkeypatch, steps, fate, terms, loses=lambda: data.draw(st.booleans()))
-    event(result.status)
-    _holds(steps.store.orders[terms.order_id], steps.chain, result)
+    _lives(data, loses=lambda: data.draw(st.booleans()))

@@ -16,7 +16,8 @@ class SwapAttempt(BaseModel):
 
     `transaction` is base64. `last_valid_block_height` belongs to the `blockhash` in the signed bytes: the
     transaction can land in no block beyond it. `signing_slot` is the slot of the state that the blockhash was read
-    from, before which it cannot land either; None in rows of old. Amounts in base units.
+    from, before which it cannot land either; None in rows of old. Amounts in base units. `least_out` is the guard of
+    an exact-in swap; that of an exact-out swap is `most_in`, and its `least_out` is what it buys.
     """
 
     model_config = _Frozen
@@ -35,6 +36,7 @@ class SwapAttempt(BaseModel):
     quoted_out: BaseUnits
     least_out: BaseUnits
     signing_slot: int | None = None
+    most_in: BaseUnits | None = None
 
 
 class OutcomeKind(StrEnum):

@@ -41,6 +41,13 @@ class ErrorCode(StrEnum):
     AMOUNT_NOT_POSITIVE = "amount_not_positive"
     AMOUNT_TOO_PRECISE = "amount_too_precise"
     AMOUNT_TOO_LARGE = "amount_too_large"
+    PRICE_INVALID = "price_invalid"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    VERSION_REQUIRED = "version_required"
+    VERSION_MISMATCH = "version_mismatch"
+    ORDER_NOT_AMENDABLE = "order_not_amendable"
+    ORDER_ENDED = "order_ended"
+    AMENDMENT_UNKNOWN = "amendment_unknown"
     WALLET_UNKNOWN = "wallet_unknown"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     ACCEPTANCE_UNKNOWN = "acceptance_unknown"
@@ -50,6 +57,9 @@ class ErrorCode(StrEnum):
     PAIR_UNSUPPORTED = "pair_unsupported"
     LIQUIDITY_INSUFFICIENT = "liquidity_insufficient"
     SLIPPAGE_EXCEEDED = "slippage_exceeded"
+    LIMIT_NOT_REACHED = "limit_not_reached"
+    TIME_IN_FORCE_ENDED = "time_in_force_ended"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     ACCOUNT_FROZEN = "account_frozen"
     POOL_UNAVAILABLE = "pool_unavailable"
@@ -107,6 +117,17 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.AMOUNT_NOT_POSITIVE: Row(422, Retry.NEVER, "Send an amount greater than zero."),
     ErrorCode.AMOUNT_TOO_PRECISE: Row(422, Retry.NEVER, "Send no more decimals than the token has."),
     ErrorCode.AMOUNT_TOO_LARGE: Row(422, Retry.NEVER, "Send a smaller amount."),
+    ErrorCode.PRICE_INVALID: Row(422, Retry.NEVER, 'Send the price as a positive decimal string, such as "151.25".'),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: Row(
+        422, Retry.NEVER, "Send a new key with a new order; the named order has this one."
+    ),
+    ErrorCode.VERSION_REQUIRED: Row(428, Retry.NEVER, "Send If-Match with the ETag of the order."),
+    ErrorCode.VERSION_MISMATCH: Row(412, Retry.NEVER, "Read the order again and decide anew."),
+    ErrorCode.ORDER_NOT_AMENDABLE: Row(409, Retry.NEVER, "Only orders that are pending or open can be changed."),
+    ErrorCode.ORDER_ENDED: Row(409, Retry.NEVER, "The order has ended; nothing was changed."),
+    ErrorCode.AMENDMENT_UNKNOWN: Row(
+        503, Retry.NEVER, "The change may still be made: read the order before you repeat it."
+    ),
     ErrorCode.WALLET_UNKNOWN: Row(422, Retry.NEVER, "Name a wallet that the engine holds a key for."),
     ErrorCode.ENGINE_UNAVAILABLE: Row(503, Retry.NEVER, "Nothing was created; repeat after Retry-After seconds."),
     ErrorCode.ACCEPTANCE_UNKNOWN: Row(
@@ -118,6 +139,11 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.PAIR_UNSUPPORTED: Row(422, Retry.NEVER, "No registered pool trades this pair; see GET /api/tokens."),
     ErrorCode.LIQUIDITY_INSUFFICIENT: Row(422, Retry.NEVER, "No pool can fill this amount; try a smaller one."),
     ErrorCode.SLIPPAGE_EXCEEDED: Row(409, Retry.AGAIN, "The price moved beyond slippageBps; allow more or retry."),
+    ErrorCode.LIMIT_NOT_REACHED: Row(
+        409, Retry.NEVER, "The market does not pay limitPrice, or asks more than maxAmountIn; let the order rest."
+    ),
+    ErrorCode.TIME_IN_FORCE_ENDED: Row(409, Retry.NEVER, "The order's time ended; place a new one if still wanted."),
+    ErrorCode.DEADLINE_EXCEEDED: Row(409, Retry.NEVER, "The deadline passed before the order traded."),
     ErrorCode.INSUFFICIENT_FUNDS: Row(409, Retry.NEVER, "Fund the wallet: the amount, fees and rent."),
     ErrorCode.ACCOUNT_FROZEN: Row(409, Retry.NEVER, "A token account is frozen by its mint's authority."),
     # The state that quotes are made from shows it: the next choice leaves the pool out.

@@ -54,3 +54,8 @@ def parse_memo(text: str) -> tuple[str, int] | None:
     """
     found = _MEMO.search(text)
     return (found[1], int(found[2])) if found else None
+
+
+def watch_id(first: str, second: str) -> str:
+    """The Temporal workflow id of the watcher of two mints, which are given in byte order of their text."""
+    return f"watch-{first}-{second}"

@@ -62,7 +62,8 @@ _NEVER_BROADCAST = frozenset({Status.FAILED, Status.REJECTED, Status.CANCELED, S
 TRANSITIONS: dict[Status | None, frozenset[Status]] = {
     None: frozenset({Status.PENDING}),
     Status.PENDING: frozenset({Status.OPEN, Status.ROUTING}) | _NEVER_BROADCAST,
-    Status.OPEN: frozenset({Status.ROUTING}) | _NEVER_BROADCAST,
+    # `open` again: the order was amended, or its stop was triggered and its limit is not reached yet.
+    Status.OPEN: frozenset({Status.OPEN, Status.ROUTING}) | _NEVER_BROADCAST,
     Status.ROUTING: frozenset({Status.ROUTING, Status.OPEN, Status.BUILDING}) | _NEVER_BROADCAST,
     Status.BUILDING: frozenset({Status.ROUTING, Status.OPEN, Status.SUBMITTED}) | _NEVER_BROADCAST,
     # `expired` is missing here on purpose: it means that the time in force ended before any broadcast.

@@ -28,6 +28,37 @@ class AmountError(ValueError):
         self.code = code
 
 
+# A price between two tokens of any decimals and supply, with more digits than any trader states.
+_PRICE_DIGITS = 36
+_PRICE_EXPONENT = 30
+
+
+def parse_price(text: str) -> Decimal:
+    """A positive decimal such as "151.25", kept digit by digit.
+
+    Raises AmountError `price_invalid` when the text is none, has more than 36 digits, or is beyond 10^±30.
+    """
+    if len(text) > 80 or not _DECIMAL.fullmatch(text):
+        raise AmountError("price_invalid", "a price is a decimal number")
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise AmountError("price_invalid", "the price has an exponent out of all bounds") from None
+    if value <= 0:
+        raise AmountError("price_invalid", "a price is greater than zero")
+    if abs(value.adjusted()) > _PRICE_EXPONENT:
+        raise AmountError("price_invalid", f"a price is between 1e-{_PRICE_EXPONENT} and 1e{_PRICE_EXPONENT}")
+    value = value.normalize(_EXACT)
+    if len(value.as_tuple().digits) > _PRICE_DIGITS:
+        raise AmountError("price_invalid", f"a price has at most {_PRICE_DIGITS} digits")
+    return value
+
+
+def plain(price: Decimal) -> str:
+    """A decimal without exponent or trailing zeros."""
+    return f"{price.normalize(_EXACT):f}"
+
+
 class Token(BaseModel):
     """An SPL token: its mint address (base58), ticker symbol, decimals and owning token program (base58)."""
 
@@ -104,3 +135,8 @@ def least_output(amount_out: int, slippage_bps: int) -> int:
     At least 1 because one program (Meteora DAMM v2) accepts a swap that pays nothing.
     """
     return max(1, -(-amount_out * (10_000 - slippage_bps) // 10_000))
+
+
+def most_input(amount_in: int, slippage_bps: int) -> int:
+    """The guard of an exact-out swap quoted at `amount_in`: at most `slippage_bps` more, rounded down, within a u64."""
+    return min(MAX_BASE_UNITS, amount_in * (10_000 + slippage_bps) // 10_000)

@@ -101,7 +101,7 @@ class Route(BaseModel):
 class Decision(BaseModel):
     """The chosen route, the single pools it beat (best first), and why.
 
-    `gain_bps` is what the route pays over the best of `others`, None without others.
+    `gain_bps` is what the route pays over the best of `others`, or exact out costs less; None without others.
     """
 
     model_config = _Frozen
@@ -130,26 +130,33 @@ def recorded(data: dict[str, Any]) -> Decision:
     return Decision.model_validate(data["decision"])
 
 
-def choose(venues: tuple[VenueQuotes, ...], token_in: Token, token_out: Token) -> Decision:
-    """Choose the pool that pays most; between equals the cheaper to run, then the smaller address.
+def choose(venues: tuple[VenueQuotes, ...], token_in: Token, token_out: Token, exact_out: bool = False) -> Decision:
+    """Choose the pool that pays most, exact out the one that costs least.
+
+    Between equals the cheaper to run, then the smaller address.
 
     Raises EngineError when no venue quotes: `quote_unavailable` when one could not be read, since it may still
     have the liquidity, else why the pair cannot trade.
     """
     quotes = sorted(
         (quote for venue in venues for quote in venue.quotes),
-        key=lambda quote: (-quote.amount_out, quote.compute_units, quote.pool),
+        key=lambda quote: (quote.amount_in if exact_out else -quote.amount_out, quote.compute_units, quote.pool),
     )
     if not quotes:
         raise _no_quote(venues)
     chosen, others = quotes[0], tuple(quotes[1:])
-    gain = _gain_bps(chosen.amount_out, others[0].amount_out) if others else None
+    if not others:
+        gain = None
+    elif exact_out:
+        gain = _saved_bps(chosen.amount_in, others[0].amount_in)
+    else:
+        gain = _gain_bps(chosen.amount_out, others[0].amount_out)
     return Decision(
         route=Route(legs=(chosen,)),
         others=others,
         refusals=tuple(refusal for venue in venues for refusal in venue.refusals),
         gain_bps=gain,
-        why=_why(chosen, others, gain, venues, token_in, token_out),
+        why=_why(chosen, others, gain, venues, (token_in, token_out), exact_out),
     )
 
 
@@ -197,21 +204,29 @@ def _gain_bps(amount_out: int, other: int) -> Decimal | None:
     return ratio.quantize(_BPS, ROUND_HALF_EVEN)
 
 
+def _saved_bps(amount_in: int, other: int) -> Decimal | None:
+    if other == 0:
+        return None
+    ratio = Context(prec=40).divide(Decimal(other - amount_in) * 10_000, Decimal(other))
+    return ratio.quantize(_BPS, ROUND_HALF_EVEN)
+
+
 def _why(
     chosen: PoolQuote,
     others: tuple[PoolQuote, ...],
     gain: Decimal | None,
     venues: tuple[VenueQuotes, ...],
-    token_in: Token,
-    token_out: Token,
+    tokens: tuple[Token, Token],
+    exact_out: bool,
 ) -> str:
-    pays = (
-        f"{chosen.venue} {chosen.kind} pays {token_out.format(chosen.amount_out)} {token_out.symbol}"
-        f" for {token_in.format(chosen.amount_in)} {token_in.symbol}"
-    )
+    token_in, token_out = tokens
+    paid = f"{token_in.format(chosen.amount_in)} {token_in.symbol}"
+    received = f"{token_out.format(chosen.amount_out)} {token_out.symbol}"
+    terms = f"asks {paid} for {received}" if exact_out else f"pays {received} for {paid}"
+    pays = f"{chosen.venue} {chosen.kind} {terms}"
     if others:
-        second = others[0]
-        beats = f", {gain} bps more than {second.venue} {second.kind}" if gain is not None else ""
+        second, better = others[0], "less" if exact_out else "more"
+        beats = f", {gain} bps {better} than {second.venue} {second.kind}" if gain is not None else ""
         reason = f"{pays}{beats}; best of {len(others) + 1} pools"
     else:
         reason = f"{pays}; the only pool that quotes"
