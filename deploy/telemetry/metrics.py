@@ -92,8 +92,11 @@ class _Server:
         self.started = threading.Event()
 
     def run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        finally:
+            self.started.set()
 
     def stop(self) -> None:
         with contextlib.suppress(RuntimeError):
@@ -109,11 +112,11 @@ class _Server:
             )
             app = web.Application()
             app.router.add_get("/metrics", _Scrape(session, self._sdk_url, source).answer)
-            runner = web.AppRunner(app, access_log=None, handle_signals=False)
+            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0)
             await runner.setup()
             closing.push_async_callback(runner.cleanup)
             try:
-                await web.TCPSite(runner, self._host, self._port, shutdown_timeout=0).start()
+                await web.TCPSite(runner, self._host, self._port).start()
             except OSError as error:
                 log.warning("metrics are not served on %s, port %d: %s", self._host, self._port, error.strerror)
                 return

@@ -24,21 +24,7 @@ log = logging.getLogger(__name__)
 _ORDER_WORKFLOW = "order-"
 
 # What a log line repeats of what a step found out; the rest is in its trace and its event.
-_IN_LOGS = tuple(
-    f"order.{name}"
-    for name in (
-        "status",
-        "outcome",
-        "reason",
-        "venue",
-        "kind",
-        "quotes",
-        "quoted_out",
-        "filled_out",
-        "signature",
-        "slot",
-    )
-)
+_IN_LOGS = ("status", "outcome", "reason", "venue", "kind", "quotes", "quoted_out", "filled_out", "signature", "slot")
 
 
 class OrderContext(ClientInterceptor, WorkerInterceptor):
@@ -94,8 +80,8 @@ class _Step(ActivityInboundInterceptor):
 
 
 def _log(level: int, step: str, started: float, facts: Mapping[str, Any]) -> None:
-    told = "".join(f" {name}={facts[key]}" for name in _IN_LOGS if (key := f"order.{name}") in facts)
-    log.log(level, "%s, %.0f ms:%s", step, (time.perf_counter() - started) * 1_000, told or " done")
+    told = [f"{name}={facts[key]}" for name in _IN_LOGS if (key := f"order.{name}") in facts]
+    log.log(level, "%s, %.0f ms: %s", step, (time.perf_counter() - started) * 1_000, " ".join(told) or "done")
 
 
 def account_of(request: Any) -> str | None:
