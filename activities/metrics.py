@@ -27,7 +27,7 @@ from temporalio.worker import Interceptor as WorkerInterceptor
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.lifecycle import Status, is_terminal
 from workflows.domain.order import OrderEvent, OrderTerms
-from workflows.domain.routing import VenueQuotes, recorded
+from workflows.domain.routing import VenueQuotes
 from workflows.messages import ExecuteSwap, PersistOrder, PublishStatus, SwapExecuted, SwapSettled
 
 # From a read that hits a cache to a swap that waits for its blockhash to expire.
@@ -116,8 +116,8 @@ class StepMetrics(ClientInterceptor, WorkerInterceptor):
                 QUOTE_TIME.labels(answer.venue).observe(seconds)
                 _quoted(answer)
             case _, OrderEvent() if step == "choose_route" and "decision" in answer.data:
-                for leg in recorded(answer.data).route.legs:
-                    ROUTES.labels(leg.venue, leg.kind).inc()
+                for leg in answer.data["decision"]["route"]["legs"]:
+                    ROUTES.labels(leg["venue"], leg["kind"]).inc()
             case PublishStatus(), OrderEvent() if answer == request.event:
                 self._published(request.order_id, answer)
             case ExecuteSwap(), SwapExecuted(outcome=SwapOutcome() as outcome):

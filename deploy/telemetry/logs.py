@@ -14,7 +14,7 @@ from opentelemetry import trace
 
 from deploy.telemetry.context import followed
 from deploy.telemetry.redact import Redactor
-from deploy.telemetry.settings import LogFormat
+from deploy.telemetry.settings import LogFormat, LogLevel
 
 # One line per call of a node or of a signing service would drown everything else.
 _CHATTY = ("httpx", "httpx2", "httpcore", "websockets", "urllib3", "opentelemetry.exporter")
@@ -24,17 +24,19 @@ _SECRET_VARIABLE = re.compile(r"(?i)(?:PASSWORD|SECRET|TOKEN|API_?KEY|PRIVATE|CR
 _COLOURS = {"WARNING": "33", "ERROR": "31", "CRITICAL": "1;31", "DEBUG": "2"}
 
 
-def set_up_logs(process: str, log_format: LogFormat, stream: TextIO = sys.stderr) -> None:
-    """Send every log line of this process to `stream`, once, in the form of `log_format`."""
+def set_up_logs(
+    process: str, log_format: LogFormat, log_level: LogLevel = LogLevel.INFO, stream: TextIO = sys.stderr
+) -> None:
+    """Send every log line of this process from `log_level` on to `stream`, once, in the form of `log_format`."""
     as_json = log_format is LogFormat.JSON or (log_format is LogFormat.AUTO and not stream.isatty())
     redactor = Redactor(secrets_of(os.environ.items()))
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(process, redactor) if as_json else HumanLines(redactor, stream.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(log_level.upper())
     for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def secrets_of(variables: Iterable[tuple[str, str]]) -> list[str]:

@@ -16,7 +16,7 @@ from temporalio.worker import Interceptor as WorkerInterceptor
 from deploy.telemetry.context import Followed, follow, followed, unfollow
 from workflows.domain.attempt import SwapAttempt, SwapOutcome
 from workflows.domain.order import OrderEvent, OrderTerms
-from workflows.domain.routing import VenueQuotes, recorded
+from workflows.domain.routing import VenueQuotes
 from workflows.messages import PreparedSwap, SwapExecuted, SwapSettled
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,19 @@ log = logging.getLogger(__name__)
 _ORDER_WORKFLOW = "order-"
 
 # What a log line repeats of what a step found out; the rest is in its trace and its event.
-_IN_LOGS = ("status", "outcome", "reason", "venue", "kind", "quotes", "quoted_out", "filled_out", "signature", "slot")
+_IN_LOGS = (
+    "status",
+    "outcome",
+    "reason",
+    "venue",
+    "kind",
+    "quotes",
+    "quoted",
+    "quoted_out",
+    "filled_out",
+    "signature",
+    "slot",
+)
 
 
 class OrderContext(ClientInterceptor, WorkerInterceptor):
@@ -64,15 +76,14 @@ class _Step(ActivityInboundInterceptor):
             if span.is_recording():
                 span.set_attributes(_known(id=order.order_id, account=order.account, attempt=order.attempt))
             answer = await self.next.execute_activity(input)
-            facts = found_out(answer)
-            if span.is_recording():
+            if span.is_recording() or log.isEnabledFor(logging.INFO):
+                facts = found_out(answer)
                 span.set_attributes(facts)
-            _log(logging.INFO, info.activity_type, started, facts)
+                _log(logging.INFO, info.activity_type, started, facts)
             return answer
         except ApplicationError as error:
             facts = _known(reason=error.type, detail=error.message)
-            if span.is_recording():
-                span.set_attributes(facts)
+            span.set_attributes(facts)
             _log(logging.WARNING, f"{info.activity_type} refused", started, facts)
             raise
         finally:
@@ -128,18 +139,18 @@ def found_out(answer: Any) -> Mapping[str, Any]:
 
 
 def _event(event: OrderEvent) -> Mapping[str, Any]:
-    decision = recorded(event.data) if "decision" in event.data else None
+    data = event.data
     return _known(
         status=event.status,
         seq=event.seq,
         reason=event.reason,
-        detail=event.data.get("detail"),
+        detail=data.get("detail"),
         venue=event.venue,
         signature=event.signature,
-        kind=decision and decision.route.kind,
-        pool=decision and decision.route.pool,
-        quoted_out=decision and str(decision.route.amount_out),
-        why=decision and decision.why,
+        kind=data.get("kind"),
+        pool=data.get("pool"),
+        quoted=data.get("quotedOut"),
+        why=data.get("why"),
         filled_out=event.fill and str(event.fill.amount_out),
     )
 

@@ -69,7 +69,7 @@ def telemetry(
     with `vitals` how the orders stand is counted there at each scrape. Raises TelemetryError.
     """
     settings = TelemetrySettings()
-    set_up_logs(process, settings.log_format)
+    set_up_logs(process, settings.log_format, settings.log_level)
     measured = bool(settings.metrics_port)
     with contextlib.ExitStack() as stack:
         tracer = stack.enter_context(_tracing(process)) if traces_are_on(os.environ) else None

@@ -15,6 +15,14 @@ class LogFormat(StrEnum):
     HUMAN = "human"
 
 
+class LogLevel(StrEnum):
+    """From which weight on lines are written."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class TelemetrySettings(BaseSettings):
     """Logs and metrics of one process."""
 
@@ -24,6 +32,9 @@ class TelemetrySettings(BaseSettings):
 
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="json: a JSON object per line; human; auto: human in a terminal."
+    )
+    log_level: LogLevel = Field(
+        default=LogLevel.INFO, description="info: also a line per step of each order; warning; error."
     )
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port that serves /metrics for Prometheus; none where unset or 0."

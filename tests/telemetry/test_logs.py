@@ -41,7 +41,7 @@ def _loggers() -> Iterator[None]:
 
 
 def logged(log_format: LogFormat, stream: io.StringIO, *arguments: Any, **more: Any) -> str:
-    set_up_logs("worker", log_format, stream)
+    set_up_logs("worker", log_format, stream=stream)
     log.warning(*arguments, **more)
     return stream.getvalue()
 
@@ -70,7 +70,7 @@ def test_a_traceback_is_in_the_same_object_and_keeps_no_secret() -> None:
 
 def test_the_order_of_the_running_work_is_named_until_the_work_ends() -> None:
     stream = io.StringIO()
-    set_up_logs("worker", LogFormat.JSON, stream)
+    set_up_logs("worker", LogFormat.JSON, stream=stream)
     order = Followed("an-order", "an-account", 2)
     token = follow(order)
     log.warning("inside")
