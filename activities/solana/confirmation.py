@@ -47,6 +47,10 @@ _WITNESSES = 2
 class Chain(Protocol):
     """The nodes together, as `activities.solana.rpc.SolanaRpc` is them."""
 
+    @property
+    def node_count(self) -> int:
+        """How many nodes there are, those included that may not be asked now."""
+
     def nodes(self) -> Sequence[ChainNode]:
         """Each node that may be asked now, the best first."""
 
@@ -303,7 +307,8 @@ class Confirmations:
 
     async def _prove(self, nodes: Sequence[ChainNode], entries: Mapping[Signature, _Followed]) -> None:
         try:
-            found = await inquire(nodes, {signature: entry.sent.deadline for signature, entry in entries.items()})
+            deadlines = {signature: entry.sent.deadline for signature, entry in entries.items()}
+            found = await inquire(nodes, deadlines, some_absent=len(nodes) < self._rpc.node_count)
             self._conclude(found, entries)
         except Exception:
             log.exception("proof of expiry")

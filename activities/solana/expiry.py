@@ -15,6 +15,11 @@ from activities.solana.verdict import Word
 # A blockhash is accepted in the block after it and 149 more (MAX_PROCESSING_AGE).
 _BLOCKS_TO_LAND = 150
 
+# A node that is left alone for a while (it asked for that, or failed again and again) may be the only honest one that
+# knows of a swap, so that a proof waits for it. Not for ever, or one that is dead for good would leave orders open for
+# ever: as long again as a transaction lives, in which a node that is there at all is asked dozens of times.
+BLOCKS_TO_COME_BACK = 150
+
 # A node that is further behind is not waited for.
 _SLOTS_TO_CATCH_UP = 150
 
@@ -56,6 +61,10 @@ class Deadline:
         # No block is higher than its slot's number, so that the slot it was signed at is no earlier than this.
         return max(0, self.last_valid_block_height - _BLOCKS_TO_LAND)
 
+    def is_long_past(self, finalized: BlockPosition) -> bool:
+        """Whether nodes that are not there have had their time to come back."""
+        return finalized.height > self.last_valid_block_height + BLOCKS_TO_COME_BACK
+
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
@@ -63,7 +72,7 @@ class Inquiry:
 
     `expired` holds the finalized height that proves it for each signature of which nobody knows, `words` what each
     node said of those that are past their deadline, `silent` by host why a node proves nothing, and `all_heard`
-    whether nobody is left who may know more.
+    whether nobody is left who may know more of any of them.
     """
 
     finalized: BlockPosition | None
@@ -107,12 +116,15 @@ class _Witness:
         )
 
 
-async def inquire(nodes: Sequence[ChainNode], deadlines: Mapping[Signature, Deadline]) -> Inquiry:
+async def inquire(
+    nodes: Sequence[ChainNode], deadlines: Mapping[Signature, Deadline], some_absent: bool = False
+) -> Inquiry:
     """Ask every node about at most 256 signatures whose fate no node has told.
 
     One is expired when a node, whose ledger reaches back to its signing, has finalized a block beyond its last, and
     then, searching its history up to that block at least, still knows nothing of it; and no other node that is there
-    to be asked knows it, or may know it later: by answering at last, or by catching up.
+    to be asked knows it, or may know it later: by answering at last, or by catching up. With `some_absent` there are
+    nodes that cannot be asked now: then `BLOCKS_TO_COME_BACK` more blocks must have been finalized.
     """
     witnesses = [_Witness(node) for node in nodes]
     await asyncio.gather(*map(_ask_how_far, witnesses))
@@ -135,14 +147,17 @@ async def inquire(nodes: Sequence[ChainNode], deadlines: Mapping[Signature, Dead
         if each.answer is not None:
             for signature, status in zip(overdue, each.answer.values, strict=True):
                 words[signature].append(Word(each.node.host, each.answer.slot, status))
+    assert furthest is not None
     expired: dict[Signature, int] = {}
-    all_heard = not any(each.pending or each.is_catching_up(furthest) for each in witnesses)
-    if all_heard:
+    waited_for = [each for each in overdue.values() if some_absent and not each.is_long_past(furthest)]
+    nobody_pending = not any(each.pending or each.is_catching_up(furthest) for each in witnesses)
+    if nobody_pending:
         for signature, deadline in overdue.items():
             proof = next((each.finalized for each in witnesses if each.proves(signature, deadline)), None)
-            if proof is not None and all(word.status is None for word in words[signature]):
+            known = any(word.status is not None for word in words[signature])
+            if proof is not None and not known and deadline not in waited_for:
                 expired[signature] = proof.height
-    return Inquiry(furthest, expired, words, _silent(witnesses), all_heard)
+    return Inquiry(furthest, expired, words, _silent(witnesses), all_heard=nobody_pending and not waited_for)
 
 
 async def _ask_how_far(witness: _Witness) -> None:

@@ -248,6 +248,11 @@ class SolanaRpc(RpcMethods):
         self._nodes = {endpoint: RpcNode(endpoint, self._endpoints) for endpoint in endpoints}
         super().__init__(self._endpoints)
 
+    @property
+    def node_count(self) -> int:
+        """How many nodes there are, those included that are left alone for a while."""
+        return len(self._nodes)
+
     def nodes(self) -> Sequence[RpcNode]:
         """Each node that may be asked now, the best first; none while all have asked to be left alone."""
         return [self._nodes[endpoint] for endpoint in self._endpoints.in_order()]

@@ -160,6 +160,11 @@ class ScriptedRpc:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    @property
+    def node_count(self) -> int:
+        """All of them."""
+        return len(self._world.nodes)
+
     def nodes(self) -> Sequence[ScriptedNode]:
         """Those that may be asked."""
         return [node for node in self._world.nodes if node.is_listed]

@@ -172,8 +172,8 @@ class TestFunds:
     async def test_a_rich_wallet_passes_and_the_figures_say_why(self, checking: Open) -> None:
         async with checking(Limits()) as step:
             checked = await step.of(**SELLS_SOL)
-        # The SOL, the signature, and the priority fee of the most compute that there is.
-        assert checked.lamports == 1_500_000_000 + 5_000 + 1_400
+        # The SOL, the signature, and the highest priority fee that a swap may bid.
+        assert checked.lamports == 1_500_000_000 + 5_000 + FEES.lamports_cap
         assert (checked.tokens, checked.notional, checked.skipped) == (0, None, ())
         assert 0 <= checked.price_impact_bps < 1
         assert checked.price_deviation_bps is not None
@@ -183,9 +183,7 @@ class TestFunds:
             code, detail = await refused(step.of(**SELLS_SOL, wallet="poor"))
         assert code == ErrorCode.INSUFFICIENT_FUNDS
         assert detail.startswith("wallet 'poor' holds 0.0")
-        assert detail.endswith(
-            "and the order needs 1.5000064 SOL with fees and rent, besides 0.00203928 SOL in passing"
-        )
+        assert detail.endswith("and the order needs 1.501005 SOL with fees and rent, besides 0.00203928 SOL in passing")
 
     async def test_a_wallet_without_the_token_is_refused(self, desk: Desk, checking: Open) -> None:
         held = DOLLAR.format(await dollars(desk, "poor"))

@@ -6,8 +6,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import swap as swap_activities
 from activities.route import RouteActivities
+from activities.solana import fill_reader
 from tests.activities.desk import Desk
 from tests.memory_store import MemoryRelay, MemoryStore
 from tests.samples import first_events, order_event, order_terms
@@ -43,14 +43,14 @@ async def test_a_landed_swap_waits_until_its_amounts_can_be_read(desk: Desk, mon
     terms = await desk.accept()
     swap = (await desk.prepare(terms, await desk.route(terms, "cpmm"))).swap
     failures = iter([KeyError("owner"), ValueError("negative")])
-    read = swap_activities.read_fill
+    read = fill_reader.read_fill
 
     def reading(*arguments: Any) -> Any:
         if (failure := next(failures, None)) is not None:
             raise failure
         return read(*arguments)
 
-    monkeypatch.setattr(swap_activities, "read_fill", reading)
+    monkeypatch.setattr(fill_reader, "read_fill", reading)
     outcome = await desk.outcome(terms, swap)
     assert outcome.kind is OutcomeKind.LANDED
     assert outcome.fill is not None

@@ -167,7 +167,7 @@ async def test_the_api_starts_and_answers_without_temporal(
 async def test_a_namespace_without_the_search_attributes_refuses(api: Api, given, monkeypatch, temporal_server):
     from temporalio.common import SearchAttributeKey
 
-    monkeypatch.setattr("api.engine.ORDER_PAIR", SearchAttributeKey.for_keyword("NoSuchAttribute"))
+    monkeypatch.setattr("workflows.starting.ORDER_PAIR", SearchAttributeKey.for_keyword("NoSuchAttribute"))
     answer = await api.http.post("/api/orders", json=order_body())
     assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
     assert not await exists(temporal_server.client, given[0].order_id)

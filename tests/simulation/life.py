@@ -33,7 +33,7 @@ from tests.simulation.worker import (
     SimulatedWorker,
     takes_several_nodes,
 )
-from tests.workflows.durable import Died, History, Runtime
+from tests.workflows.durable import Died, Happening, History, Runtime
 from workflows.domain.ids import new_order_id
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderTerms
@@ -75,6 +75,10 @@ class Engine:
     make_swap: Callable[..., SwapActivities] = SwapActivities
 
 
+# How often, in virtual time, the workflow's code is asked whether it has what it waits for.
+_LOOK_SECONDS = 0.05
+
+
 class LiveRuntime(Runtime):
     """Temporal's side of a worker: retries and time-outs in virtual time, nothing after the worker is dead."""
 
@@ -92,6 +96,15 @@ class LiveRuntime(Runtime):
         """Run the step with its retries."""
         self._options[step.__name__] = options
         return await super().execute_activity(step, argument, **options)
+
+    async def wait_condition(self, condition: Callable[[], bool], **options: Any) -> None:
+        """Wait for what the order's own code, or a timer, brings about."""
+        if options.get("timeout") is not None:
+            await super().wait_condition(condition, **options)
+        while not condition():
+            self._live_on()
+            # Virtual time stands still while anything is ready to run.
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _commit(self, newest: int) -> None:
         # The server takes nothing from a worker that it has given up.
@@ -156,12 +169,12 @@ class Fate:
         """Whether the worker ends here."""
         return self._gate.dies(where)
 
-    def cancels(self, where: str) -> bool:
-        """Whether the trader cancels now."""
-        if not self.canceled and self._chance.random() < self._cancels:
-            self.canceled = True
-            return True
-        return False
+    def delivers(self, where: str) -> Happening | None:
+        """The trader's cancellation, once at most, by either of its ways."""
+        if self.canceled or self._chance.random() >= self._cancels:
+            return None
+        self.canceled = True
+        return self._chance.choice((Happening.CANCEL, Happening.CANCEL_UPDATE))
 
 
 def live(seed: int, number: int, engine: Engine | None = None) -> Life:
