@@ -24,6 +24,7 @@ from activities.crash_points import CrashSettings, crash_plan, plant, refuse_mai
 from activities.finding.sources import pool_source
 from activities.findings import Patience
 from activities.halt import TradingGate
+from activities.hooks import UNWATCHED, WorkerHooks
 from activities.in_flight import InFlight
 from activities.persist import PersistActivities
 from activities.pools import PoolReader
@@ -39,6 +40,7 @@ from activities.settings import WorkerSettings
 from activities.solana.clusters import ClusterGuard
 from activities.solana.confirmation import Confirmations
 from activities.solana.fees import Fees, Tip
+from activities.solana.metrics import measured_balances
 from activities.solana.rpc import ChainUnavailable, SolanaRpc
 from activities.solana.signers.opened import open_signers
 from activities.solana.statuses import Level
@@ -86,7 +88,9 @@ _CACHED_WORKFLOWS = 1_000
 
 
 @contextlib.asynccontextmanager
-async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[Callable[..., Any]]]:
+async def order_activities(
+    settings: WorkerSettings, hooks: WorkerHooks = UNWATCHED
+) -> AsyncIterator[Sequence[Callable[..., Any]]]:
     """All activities on real clients, which are closed in order afterwards.
 
     Raises WalletsFileError or WrongCluster when a key cannot be used, or must not be used with this node.
@@ -96,7 +100,12 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     signers = await keys.enter_async_context(open_signers(settings.wallets_file, settings.wallet_dir, settings.cluster))
     database = Database(settings)
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
-    rpc = SolanaRpc(settings.solana_rpc_url, settings.further_rpc_urls, genesis_hash=CLUSTERS[settings.cluster].genesis)
+    rpc = SolanaRpc(
+        settings.solana_rpc_url,
+        settings.further_rpc_urls,
+        genesis_hash=CLUSTERS[settings.cluster].genesis,
+        observer=hooks.observer,
+    )
     store, relay, in_flight = OrderRepository(database), RedisRelay(redis), InFlight()
     # The kill switch must not wait for a connection behind orders.
     switch = Database(settings.model_copy(update={"database_pool_size": 1}))
@@ -107,6 +116,7 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
         may_broadcast=gate.may_broadcast,
         hints=_hints(settings),
         landed_at=Level[settings.landed_at.name],
+        observer=hooks.observer,
     )
     pools = PoolRepository(database)
     reader = PoolReader(rpc, pools, max_age)
@@ -129,6 +139,8 @@ async def order_activities(settings: WorkerSettings) -> AsyncIterator[Sequence[C
     reconcile = ReconcileActivities(ReconciliationRepository(database), ChainHistory(rpc), None, relay, patience)
     refresh = RefreshActivities(Registry(rpc, tokens, pools), pool_source(settings, rpc))
     gate.open()
+    if hooks.balances:
+        await keys.enter_async_context(measured_balances(rpc, signers))
     try:
         await _check_cluster(guard)
         if crashes := crash_plan(CrashSettings()):
@@ -194,12 +206,12 @@ def _hints(settings: WorkerSettings) -> Hints:
     return SignatureHints(url) if url else NoHints()
 
 
-async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
+async def run(settings: WorkerSettings, stop: asyncio.Event, hooks: WorkerHooks = UNWATCHED) -> None:
     """Work until `stop` is set."""
-    client = await _connect(stop)
+    client = await _connect(stop, hooks)
     if client is None:
         return
-    async with order_activities(settings) as activities:
+    async with order_activities(settings, hooks) as activities:
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
@@ -240,13 +252,13 @@ async def _restore_watchers(client: Client, settings: WorkerSettings) -> None:
         await database.close()
 
 
-async def _connect(stop: asyncio.Event) -> Client | None:
+async def _connect(stop: asyncio.Event, hooks: WorkerHooks) -> Client | None:
     config = ClientConfig.load_client_connect_config()
     # Where Temporal's own tools look when nothing is configured.
     config.setdefault("target_host", "127.0.0.1:7233")
     while not stop.is_set():
         try:
-            return await Client.connect(**config, plugins=[order_engine_plugin()])
+            return await Client.connect(**config, interceptors=hooks.interceptors, plugins=[order_engine_plugin()])
         except RuntimeError as error:
             log.warning("Temporal at %s: %s", config.get("target_host"), error)
             with contextlib.suppress(TimeoutError):
@@ -254,20 +266,16 @@ async def _connect(stop: asyncio.Event) -> Client | None:
     return None
 
 
-def main() -> None:
+def main(hooks: WorkerHooks = UNWATCHED) -> None:
     """Run a worker with the settings of the environment until SIGTERM or SIGINT.
 
     Raises WalletsFileError or WrongCluster when it must not start with these.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # One line per call of a node or of a signing service would drown everything else.
-    for name in ("httpx", "httpx2"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     # A worker is mostly small messages: uvloop spends less on each.
-    uvloop.run(_until_signalled(WorkerSettings()))
+    uvloop.run(_until_signalled(WorkerSettings(), hooks))
 
 
-async def _until_signalled(settings: WorkerSettings) -> None:
+async def _until_signalled(settings: WorkerSettings, hooks: WorkerHooks) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -280,7 +288,7 @@ async def _until_signalled(settings: WorkerSettings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    await run(settings, stop)
+    await run(settings, stop, hooks)
 
 
 def _end_now() -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
 from uuid import uuid4
 
-from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError
+from temporalio.client import Client, Interceptor, WorkflowFailureError, WorkflowQueryFailedError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -55,7 +56,7 @@ _REFUSALS = frozenset(
 )
 
 
-async def connect() -> Client:
+async def connect(interceptors: Sequence[Interceptor] = ()) -> Client:
     """A client for the server that TEMPORAL_* variables or Temporal's configuration file name.
 
     It connects when it is first used, so that the API starts whether or not Temporal is there.
@@ -65,6 +66,7 @@ async def connect() -> Client:
     return await Client.connect(
         **config,
         lazy=True,
+        interceptors=interceptors,
         plugins=[order_engine_plugin()],
         connect_timeout=timedelta(seconds=2),
         retry_config=RetryConfig(max_interval_millis=500, max_elapsed_time_millis=3_000, max_retries=4),

@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 
+from api.metrics import streamed
 from api.present import logged_event_out
 from db.account_log import AccountLog, LoggedEvent
 from workflows.domain.lifecycle import is_terminal
@@ -26,10 +27,11 @@ _BACKLOG = 256
 class Published:
     """An event of an account, written out once for all who follow it."""
 
-    __slots__ = ("account_seq", "is_last", "order_id", "seq", "text")
+    __slots__ = ("account_seq", "at", "is_last", "order_id", "seq", "text")
 
     def __init__(self, logged: LoggedEvent) -> None:
         self.account_seq = logged.account_seq
+        self.at = logged.event.at
         self.order_id = logged.terms.order_id
         self.seq = logged.event.seq
         self.is_last = is_terminal(logged.event.status)
@@ -201,3 +203,5 @@ class AccountFeeds:
             feed.position = batch[-1].account_seq
             for following in feed.followers:
                 following.offer(batch)
+            for event in batch:
+                streamed(event.at)

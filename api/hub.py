@@ -18,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from api import metrics
 from api.feeds import AccountFeeds
 from db.views import OrderReader
 from workflows.domain.order import OrderEvent
@@ -114,6 +115,7 @@ class EventHub:
                 async with self._redis() as redis, redis.pubsub(ignore_subscribe_messages=True) as pubsub:
                     await pubsub.subscribe(EVENTS_CHANNEL)
                     self._connected, pause = True, _FIRST_PAUSE_SECONDS
+                    metrics.RELAY_CONNECTED.set(1)
                     # Whatever was announced while nobody listened.
                     self._catch_up_now.set()
                     self._feeds.announce_all()
@@ -124,6 +126,7 @@ class EventHub:
                 log.exception("events are not relayed, streams follow PostgreSQL")
             finally:
                 self._connected = False
+                metrics.RELAY_CONNECTED.set(0)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -156,6 +159,7 @@ class EventHub:
         except ValidationError as error:
             log.warning("a message that is no event was relayed: %s", error)
             return
+        metrics.relayed(relayed.event.at)
         self._feeds.announce(relayed.account)
         for subscription in self._subscriptions.get(relayed.order_id, ()):
             subscription.offer(relayed.event)

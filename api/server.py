@@ -7,10 +7,12 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
+from temporalio.client import Interceptor
 
 from api.app import create_app
 from api.engine import connect
@@ -37,17 +39,27 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make_server(settings: ApiSettings) -> uvicorn.Server:
-    """The server, ready to run, on the Temporal that TEMPORAL_* variables name."""
+def make_server(
+    settings: ApiSettings,
+    middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+    interceptors: Sequence[Interceptor] = (),
+) -> uvicorn.Server:
+    """The server, ready to run, on the Temporal that TEMPORAL_* variables name.
+
+    `middleware` is put around everything else, the first outermost.
+    """
 
     @contextlib.asynccontextmanager
     async def open_services() -> AsyncIterator[Services]:
-        async with running_services(settings, await connect()) as services:
+        async with running_services(settings, await connect(interceptors)) as services:
             yield services
 
+    app = create_app(settings, open_services)
+    for each in reversed(middleware):
+        app.add_middleware(each)
     return _Server(
         uvicorn.Config(
-            create_app(settings, open_services),
+            app,
             host=settings.api_host,
             port=settings.api_port,
             ws="websockets-sansio",
@@ -70,9 +82,8 @@ def _allow_many_connections() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def main() -> None:
+def main(middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (), interceptors: Sequence[Interceptor] = ()) -> None:
     """Serve with the settings of the environment until SIGTERM or SIGINT; exits with 0 then."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # The server shuts down on a signal and then raises it once more, to end what would be left of the process.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -81,7 +92,7 @@ def main() -> None:
     # Thousands of streams are millions of objects that live long; with the usual thresholds a third of the time of a
     # busy process went into looking through them again and again.
     gc.set_threshold(100_000, 50, 100)
-    server = make_server(settings)
+    server = make_server(settings, middleware, interceptors)
     log.info("serving on %s, port %d", settings.api_host, settings.api_port)
     server.run()
     if not server.started:

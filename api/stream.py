@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from api.access import SUBPROTOCOL
 from api.hub import EventHub, Subscription
 from api.lookup import OrderLookup
+from api.metrics import streamed
 from api.present import WebUi, event_out, order_out
 from api.problems import document, refused_field
 from api.schemas import EventMessage, ProblemMessage, SnapshotMessage, Wire
@@ -109,6 +110,7 @@ class _Follower:
             news = await self._news.next()
             if isinstance(news, OrderEvent) and news.seq == self._news.position + 1:
                 ended = await self._send(news)
+                streamed(news.at)
             elif (news.seq if isinstance(news, OrderEvent) else news) > self._news.position:
                 ended = await self._send_stored()
 

@@ -1,14 +1,19 @@
 """The processes of an installation, one command each: api, worker, localnet, and the one-time migrate and setup."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deploy.cli.failure import CommandError
 from deploy.cli.settings import load
+
+if TYPE_CHECKING:
+    from deploy.telemetry.process import Telemetry
 
 
 def api() -> None:
@@ -16,20 +21,23 @@ def api() -> None:
     from api.server import main
     from api.settings import ApiSettings
 
-    load(ApiSettings)
-    main()
+    settings = load(ApiSettings)
+    with _telemetry("api", temporal=True, database=settings, vitals=True) as telemetry:
+        main(telemetry.middleware(), telemetry.interceptors())
 
 
 def worker() -> None:
     """Run workflows and activities until stopped."""
+    from activities.hooks import WorkerHooks
     from activities.settings import WorkerSettings
     from activities.solana.clusters import WrongCluster
     from activities.solana.signers.definitions import WalletsFileError
     from activities.worker import main
 
-    load(WorkerSettings)
+    settings = load(WorkerSettings)
     try:
-        main()
+        with _telemetry("worker", temporal=True, database=settings) as telemetry:
+            main(WorkerHooks(telemetry.interceptors(), telemetry.observer(), balances=telemetry.measured))
     except (WalletsFileError, WrongCluster) as error:
         raise CommandError(f"the worker does not start: {error}") from error
 
@@ -76,9 +84,25 @@ def localnet(
         seed=seed,
     )
     try:
-        serve(settings)
+        with _telemetry("localnet"):
+            serve(settings)
     except (GenesisError, OSError, sqlite3.Error, ValueError) as error:
         raise CommandError(f"localnet cannot start: {error}") from error
+
+
+@contextmanager
+def _telemetry(process: str, **wanted: Any) -> Iterator["Telemetry"]:
+    """Logs from here on, metrics and traces while inside."""
+    from deploy.telemetry.errors import TelemetryError
+    from deploy.telemetry.process import telemetry
+    from deploy.telemetry.settings import TelemetrySettings
+
+    load(TelemetrySettings)
+    try:
+        with telemetry(process, **wanted) as running:
+            yield running
+    except TelemetryError as error:
+        raise CommandError(str(error)) from error
 
 
 def migrate() -> None:

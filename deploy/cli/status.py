@@ -14,9 +14,11 @@ from deploy.cli.settings import load
 
 def status(
     data_dir: Annotated[Path | None, typer.Option(help="Of the stack.  [default: .order-engine]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of name, pid and address.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON list of name, pid, address and metrics.")
+    ] = False,
 ) -> None:
-    """Show what runs, with pids and addresses, and whether trading is halted."""
+    """Show what runs, with pids, addresses and metrics, and whether trading is halted."""
     from deploy.local import state
     from deploy.local.settings import StackSettings
 
@@ -25,9 +27,14 @@ def status(
     if not processes:
         raise CommandError(f"nothing runs on {directory}")
     if as_json:
-        print(json.dumps([{"name": p.name, "pid": p.pid, "address": p.address} for p in processes], indent=2))
+        print(
+            json.dumps(
+                [{"name": p.name, "pid": p.pid, "address": p.address, "metrics": p.metrics or None} for p in processes],
+                indent=2,
+            )
+        )
         return
-    print_table([(p.name, str(p.pid), p.address) for p in processes], ("name", "pid", "address"))
+    print_table([(p.name, str(p.pid), p.address, p.metrics) for p in processes], ("name", "pid", "address", "metrics"))
     stack = state.read(directory)
     if stack is not None and (url := stack.environment.get("ORDER_ENGINE_DATABASE_URL")):
         print(f"trading {trading(url)}")

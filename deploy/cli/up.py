@@ -24,6 +24,10 @@ def up(
     postgres_port: Annotated[int | None, _port("PostgreSQL", 15432)] = None,
     redis_port: Annotated[int | None, _port("Valkey", 16379)] = None,
     localnet_port: Annotated[int | None, _port("localnet", 8899)] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="First port for metrics, one per process; 0: none.  [default: 9464]", min=0, max=65_000),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Number of worker processes.  [default: 1]", min=1)] = None,
     slot_ms: Annotated[
         int | None, typer.Option(help="Length of a localnet slot in ms.  [default: 400]", min=5, max=60_000)
@@ -54,6 +58,7 @@ def up(
         postgres_port=postgres_port,
         redis_port=redis_port,
         localnet_port=localnet_port,
+        metrics_port=metrics_port,
         workers=workers,
         localnet_slot_ms=slot_ms,
         localnet_genesis=genesis,

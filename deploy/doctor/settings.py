@@ -16,12 +16,14 @@ def settings_classes() -> Mapping[str, type[BaseSettings]]:
     from api.settings import ApiSettings
     from deploy.localnet.settings import LocalnetSettings
     from deploy.registry import RegistrySettings
+    from deploy.telemetry.settings import TelemetrySettings
 
     return {
         "api": ApiSettings,
         "worker": WorkerSettings,
         "localnet": LocalnetSettings,
         "setup": RegistrySettings,
+        "telemetry": TelemetrySettings,
     }
 
 

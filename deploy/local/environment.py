@@ -68,11 +68,12 @@ def engine_environment(settings: StackSettings) -> dict[str, str]:
     return environment
 
 
-def of_engine_child(settings: StackSettings) -> Mapping[str, str]:
+def of_engine_child(settings: StackSettings, metrics_port: int = 0) -> Mapping[str, str]:
     """The whole environment of a child that runs the engine's code; its log is written as it happens."""
     # Three processes import the same modules at each start: they are to find them compiled.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, **engine_environment(settings), "PYTHONUNBUFFERED": "1"}
+    own = {"PYTHONUNBUFFERED": "1", "ORDER_ENGINE_METRICS_PORT": str(metrics_port)}
+    return {**inherited, **engine_environment(settings), **own}
 
 
 def of_server() -> Mapping[str, str]:

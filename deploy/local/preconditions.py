@@ -24,14 +24,14 @@ def require_free_ports(ports: Mapping[str, int], hosts: Mapping[str, str]) -> No
         raise StackError(f"{options} are the same port {doubled[0]}")
     taken = []
     for option, port in ports.items():
-        reason = _bind_failure(hosts.get(option, "127.0.0.1"), port)
+        reason = bind_failure(hosts.get(option, "127.0.0.1"), port)
         if reason:
             taken.append(f"port {port} {reason} (choose another with --{option})")
     if taken:
         raise StackError("; ".join(taken))
 
 
-def _bind_failure(host: str, port: int) -> str | None:
+def bind_failure(host: str, port: int) -> str | None:
     """Why a server could not listen there, or None. The address is released at once."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

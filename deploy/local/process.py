@@ -88,6 +88,7 @@ class Child:
             name=self._unit.name,
             pid=self.pid,
             address=self._unit.address,
+            metrics=self._unit.metrics,
             stop_signal=self._unit.stop_signal,
             born=self._born or "never seen alive",
         )

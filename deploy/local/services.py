@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Mapping
 
 from deploy.local import health, temporal
 from deploy.local.environment import (
@@ -11,6 +12,7 @@ from deploy.local.environment import (
     solana_rpc_url,
     temporal_address,
 )
+from deploy.local.metrics import metrics_ports, metrics_url, worker_names
 from deploy.local.postgres import Cluster, ensure_database
 from deploy.local.settings import StackSettings
 from deploy.local.units import External, Job, Service, Unit
@@ -21,20 +23,21 @@ _SERVERS = ("postgres", "redis", "temporal", "localnet")
 
 def stack_units(settings: StackSettings) -> list[Unit]:
     """Every unit of a stack with these settings, in the order that people read them."""
-    environment = of_engine_child(settings)
+    ports = metrics_ports(settings)
     return [
         _postgres(settings),
         _redis(settings),
         _temporal(settings),
-        _localnet(settings),
-        Job(name="setup", needs=_SERVERS, command=_engine("setup", "--migrate"), environment=environment),
-        *_workers(settings),
+        _localnet(settings, ports),
+        Job(name="setup", needs=_SERVERS, command=_engine("setup", "--migrate"), environment=of_engine_child(settings)),
+        *_workers(settings, ports),
         Service(
             name="api",
             address=api_url(settings),
             needs=(*_SERVERS, "setup"),
             command=_engine("api"),
-            environment=environment,
+            environment=of_engine_child(settings, ports.get("api", 0)),
+            metrics=metrics_url(ports, "api"),
             healthy=lambda _: health.http(f"{api_url(settings)}/readyz"),
         ),
     ]
@@ -94,7 +97,7 @@ def _temporal(settings: StackSettings) -> Unit:
     )
 
 
-def _localnet(settings: StackSettings) -> Unit:
+def _localnet(settings: StackSettings, ports: Mapping[str, int]) -> Unit:
     url = solana_rpc_url(settings)
     if settings.solana_rpc_url is not None:
         # Not shown: the URL of a node often holds its user's key.
@@ -103,22 +106,23 @@ def _localnet(settings: StackSettings) -> Unit:
         name="localnet",
         address=url,
         command=_engine("localnet"),
-        environment=of_engine_child(settings),
+        environment=of_engine_child(settings, ports.get("localnet", 0)),
+        metrics=metrics_url(ports, "localnet"),
         healthy=lambda _: health.solana_rpc(url),
     )
 
 
-def _workers(settings: StackSettings) -> list[Unit]:
+def _workers(settings: StackSettings, ports: Mapping[str, int]) -> list[Unit]:
     address, namespace = temporal_address(settings), settings.temporal_namespace
-    names = ["worker"] if settings.workers == 1 else [f"worker-{n + 1}" for n in range(settings.workers)]
     return [
         Service(
             name=name,
             address=f"{address}/{namespace}",
             needs=(*_SERVERS, "setup"),
             command=_engine("worker"),
-            environment=of_engine_child(settings),
+            environment=of_engine_child(settings, ports.get(name, 0)),
+            metrics=metrics_url(ports, name),
             healthy=lambda pid: health.worker(address, namespace, pid),
         )
-        for name in names
+        for name in worker_names(settings)
     ]

@@ -31,6 +31,9 @@ class StackSettings(BaseSettings):
     postgres_port: Port = Field(15432, description="Port of the embedded PostgreSQL")
     redis_port: Port = Field(16379, description="Port of the embedded Valkey")
     localnet_port: Port = Field(8899, description="Port of the simulated Solana cluster")
+    metrics_port: int = Field(
+        9464, ge=0, le=65_000, description="First of the ports for /metrics, one per process; 0 for none"
+    )
     workers: PositiveInt = Field(1, description="Number of worker processes")
     localnet_slot_ms: int = Field(400, ge=5, le=60_000, description="Length of a localnet slot in milliseconds")
     localnet_genesis: Path | None = Field(None, description="Genesis of localnet (TOML)")

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from deploy.local import environment, state
+from deploy.local.metrics import write_targets
 from deploy.local.orphans import adopt_orphans, end_descendants
 from deploy.local.postgres import Cluster
 from deploy.local.preconditions import create_data_directory, exclusive, require_free_ports
@@ -73,7 +74,7 @@ class _Run:
         await self._supervisor.start()
         self._ready = True
         self._write_state()
-        for line in _ready_lines(self._settings):
+        for line in [*_ready_lines(self._settings), *_metrics_lines(self._state().processes)]:
             self._announce(line)
         await self._supervisor.keep()
 
@@ -86,7 +87,9 @@ class _Run:
     def _write_state(self) -> None:
         """A full disk must not stop what runs: `status` is wrong then, and the user is told."""
         try:
-            state.write(self._settings.data_dir, self._state())
+            now = self._state()
+            state.write(self._settings.data_dir, now)
+            write_targets(self._settings.data_dir, now.processes)
         except OSError as error:
             self._announce(f"the state file cannot be written: {error}")
 
@@ -111,3 +114,7 @@ def _ready_lines(settings: StackSettings) -> list[str]:
     if settings.solana_rpc_url is None:
         lines.append(f"  Solana RPC       {environment.solana_rpc_url(settings)}")
     return lines
+
+
+def _metrics_lines(processes: Sequence[state.ProcessRecord]) -> list[str]:
+    return [f"  Metrics          {each.metrics} ({each.name})" for each in processes if each.metrics]

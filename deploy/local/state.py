@@ -25,6 +25,7 @@ class ProcessRecord(BaseModel):
     name: str
     pid: int
     address: str
+    metrics: str = ""
     stop_signal: int
     born: str
 

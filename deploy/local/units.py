@@ -21,10 +21,14 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Unit):
-    """A child process. After `stop_signal` it has `stop_patience` seconds before it is killed."""
+    """A child process. After `stop_signal` it has `stop_patience` seconds before it is killed.
+
+    `metrics` is where it serves them, empty where it does not.
+    """
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
+    metrics: str = ""
     identity: Identity | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_patience: float = 10.0

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from deploy.localnet.faults import OF_REQUESTS, Fault, Kind
 from deploy.localnet.http_server import JSON, TEXT, Reply, Request
+from deploy.localnet.metrics import FAULTS
 from deploy.localnet.node import Node, Nodes
 from deploy.localnet.rpc.dispatch import answer, methods_of
 
@@ -46,6 +47,7 @@ def _request_fault(node: Node, body: bytes) -> Fault | None:
 def _struck(node: Node, body: bytes, fault: Fault) -> Reply | Awaitable[Reply | None] | None:
     """What comes of a request that `fault` strikes."""
     kind = fault.kind
+    FAULTS.labels(kind).inc()
     if kind is Kind.RATE_LIMIT:
         headers = () if fault.retry_after is None else (("retry-after", str(fault.retry_after)),)
         words = b"Too many requests for a specific RPC call"

@@ -26,6 +26,7 @@ from deploy.local.settings import StackSettings
 from deploy.local.temporal import DYNAMIC_CONFIG
 from deploy.localnet.settings import LocalnetSettings
 from deploy.registry import RegistrySettings
+from deploy.telemetry.settings import TelemetrySettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,16 +47,29 @@ UPSTREAM_VARIABLES: Mapping[str, set[str]] = {
         "LOG_LEVEL",
     },
     "temporalio/ui": {"TEMPORAL_ADDRESS", "TEMPORAL_UI_PORT", "TEMPORAL_CORS_ORIGINS"},
+    "prom/prometheus": set(),
+    "grafana/grafana": {
+        "GF_AUTH_ANONYMOUS_ENABLED",
+        "GF_SECURITY_ADMIN_PASSWORD",
+        "GF_ANALYTICS_REPORTING_ENABLED",
+    },
 }
-UPSTREAM_PORTS = {"postgres": 5432, "valkey/valkey": 6379, "temporalio/server": 7233, "temporalio/ui": 8080}
+UPSTREAM_PORTS = {
+    "postgres": 5432,
+    "valkey/valkey": 6379,
+    "temporalio/server": 7233,
+    "temporalio/ui": 8080,
+    "prom/prometheus": 9090,
+    "grafana/grafana": 3000,
+}
 
 # Read by the Temporal client itself (temporalio.envconfig).
 TEMPORAL_VARIABLES = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
 
 SETTINGS: Mapping[str, tuple[type[BaseSettings], ...]] = {
-    "api": (ApiSettings,),
-    "worker": (WorkerSettings,),
-    "localnet": (LocalnetSettings,),
+    "api": (ApiSettings, TelemetrySettings),
+    "worker": (WorkerSettings, TelemetrySettings),
+    "localnet": (LocalnetSettings, TelemetrySettings),
     "migrate": (DatabaseSettings,),
     "setup": (RegistrySettings,),
 }
@@ -120,6 +134,7 @@ def test_the_stack_is_complete() -> None:
     assert set(services()) == {
         *("postgres", "redis", "temporal-schema", "temporal", "temporal-ui"),
         *("localnet", "migrate", "setup", "worker", "api"),
+        *("prometheus", "grafana"),
     }
     assert services()["worker"]["deploy"]["replicas"] == 2
 
@@ -173,7 +188,7 @@ def test_published_ports_are_on_loopback_and_lead_to_the_server() -> None:
             assert target == listening_port(service)
             assert port not in published
             published.add(port)
-    assert published == {8080, 8233, 7233, 8899}
+    assert published == {8080, 8233, 7233, 8899, 9090, 3000}
 
 
 @pytest.mark.parametrize("name", list(services()))
@@ -225,7 +240,7 @@ def test_every_volume_and_file_that_is_mounted_exists() -> None:
         for mount in service.get("volumes", []):
             source = mount.split(":")[0]
             if source.startswith("./"):
-                assert (ROOT / source).is_file()
+                assert (ROOT / source).exists()
             else:
                 used.add(source)
     assert used == named
@@ -242,3 +257,37 @@ def test_the_temporal_server_is_tuned_as_the_local_one() -> None:
     text = (ROOT / "deploy" / "temporal" / "dynamicconfig.yaml").read_text()
     given = {key: entries[0]["value"] for key, entries in yaml.safe_load(text).items()}
     assert {key: json.loads(value) for key, value in DYNAMIC_CONFIG.items()}.items() <= given.items()
+
+
+def test_monitoring_is_started_only_when_asked_for() -> None:
+    optional = {name for name, service in services().items() if service.get("profiles")}
+    assert optional == {"prometheus", "grafana"}
+    assert {tuple(services()[name]["profiles"]) for name in optional} == {("monitoring",)}
+
+
+def test_prometheus_finds_every_process_that_measures() -> None:
+    configuration = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    looked_for = {
+        (job["job_name"], tuple(found["names"]), found["port"])
+        for job in configuration["scrape_configs"]
+        for found in job["dns_sd_configs"]
+    }
+    measuring = {
+        name: int(service["environment"]["ORDER_ENGINE_METRICS_PORT"])
+        for name, service in engine_services().items()
+        if "ORDER_ENGINE_METRICS_PORT" in service.get("environment", {})
+    }
+    assert set(measuring) == {"api", "worker", "localnet"}
+    assert looked_for == {(name, (name,), port) for name, port in measuring.items()}
+    # The port answers without a key.
+    assert not {port for service in services().values() for _, _, port in published_ports(service)} & {
+        *measuring.values()
+    }
+
+
+def test_grafana_is_given_the_dashboards_and_asks_prometheus() -> None:
+    grafana = ROOT / "deploy" / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((grafana / "datasources" / "prometheus.yml").read_text())["datasources"]
+    assert source["url"] == f"http://prometheus:{UPSTREAM_PORTS['prom/prometheus']}"
+    (provider,) = yaml.safe_load((grafana / "dashboards" / "order-engine.yml").read_text())["providers"]
+    assert f"./deploy/grafana/dashboards:{provider['options']['path']}:ro" in services()["grafana"]["volumes"]

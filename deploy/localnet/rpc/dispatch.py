@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from deploy.localnet.chain_errors import Json
+from deploy.localnet.metrics import measured
 from deploy.localnet.node import Node
 from deploy.localnet.rpc import accounts, blocks, extension, history, transactions
 from deploy.localnet.rpc.errors import (
@@ -100,6 +101,7 @@ def methods_of(body: bytes) -> list[str]:
     return [str(call.get("method")) for call in calls if isinstance(call, dict)]
 
 
+@measured(METHODS)
 def _call(node: Node, request: object) -> dict[str, Json]:
     if not isinstance(request, dict) or not isinstance(request.get("method"), str):
         return _failure(None, RpcError(INVALID_REQUEST, "Invalid request"))
