@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
 from api.access import Gatekeeper, Keys
+from api.admission import Admission
 from api.changes import OrderChanges
 from api.engine import Engine
 from api.feeds import AccountFeeds
@@ -73,7 +74,7 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 engine=engine,
                 reader=reader,
                 lookup=lookup,
-                submission=Submission(engine, lookup, reader),
+                submission=Submission(engine, lookup, reader, Admission(reader, settings.api_orders_in_progress)),
                 changes=OrderChanges(client),
                 tokens=tokens,
                 stream=stream,
