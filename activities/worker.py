@@ -46,6 +46,7 @@ from activities.solana.signers.opened import open_signers
 from activities.solana.statuses import Level
 from activities.solana.subscriptions import Hints, NoHints, SignatureHints, pubsub_url
 from activities.solana.wallets import Wallets
+from activities.survey import SurveyActivities
 from activities.swap import SwapActivities
 from activities.swap_builder import SwapBuilder
 from activities.valuation import Valuer
@@ -63,6 +64,7 @@ from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
+from workflows.survey import SurveyWorkflow
 from workflows.watch import WatchWorkflow
 
 log = logging.getLogger(__name__)
@@ -149,6 +151,7 @@ async def order_activities(
             quotes.fetch_raydium_quote,
             quotes.fetch_meteora_quote,
             quotes.compare_quotes,
+            SurveyActivities(reader, in_flight).survey_pair,
             route.choose_route,
             RiskActivities(desk, in_flight).check_risk,
             swap.prepare_swap,
@@ -212,7 +215,14 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, hooks: WorkerHooks 
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
-            workflows=[OrderWorkflow, QuoteWorkflow, RefreshPoolsWorkflow, ReconcileWorkflow, WatchWorkflow],
+            workflows=[
+                OrderWorkflow,
+                QuoteWorkflow,
+                SurveyWorkflow,
+                RefreshPoolsWorkflow,
+                ReconcileWorkflow,
+                WatchWorkflow,
+            ],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,
             max_concurrent_workflow_tasks=_CONCURRENT_WORKFLOW_TASKS,

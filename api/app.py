@@ -11,10 +11,11 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
-from api.access import principal
+from api.access import administrator, principal
 from api.guard import LOOPBACK_HOSTS, Guard
+from api.operations_schemas import HaltRequest
 from api.requests import AmendRequest, CancelAllRequest, OrderRequest, QuoteRequestBody
-from api.routes import changes, health, markets, orders, streams
+from api.routes import changes, health, markets, operations, orders, pools, streams, trading, web
 from api.schemas import Problem
 from api.services import Services
 from api.settings import ApiAuth, ApiSettings
@@ -50,9 +51,19 @@ def create_app(settings: ApiSettings, open_services: Callable[[], AbstractAsyncC
         redoc_url=None,
         responses=_PROBLEM,
     )
-    for router in (orders.router, changes.router, streams.router, markets.router):
+    app.state.cluster = settings.cluster
+    for router in (
+        orders.router,
+        changes.router,
+        streams.router,
+        markets.router,
+        pools.router,
+        operations.router,
+    ):
         app.include_router(router, dependencies=[Depends(principal)])
+    app.include_router(trading.router, dependencies=[Depends(administrator)])
     app.include_router(health.router)
+    app.include_router(web.router)
     problems.install(app)
     _guard(app, settings)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -78,7 +89,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         models = described.setdefault("components", {}).setdefault("schemas", {})
-        for model in (OrderRequest, AmendRequest, CancelAllRequest, QuoteRequestBody, Problem):
+        for model in (OrderRequest, AmendRequest, CancelAllRequest, QuoteRequestBody, HaltRequest, Problem):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             models.update(schema.pop("$defs", {}))
             models[model.__name__] = schema

@@ -18,12 +18,13 @@ from api.problems import RequestRefused
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import workflow_id
 from workflows.domain.order import OrderTerms
-from workflows.messages import OrderState, QuoteComparison, QuoteRequest
+from workflows.messages import OrderState, PairSurvey, QuoteComparison, QuoteRequest, SurveyPair
 from workflows.names import TASK_QUEUE
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow
 from workflows.starting import start_options
+from workflows.survey import SurveyWorkflow
 
 log = logging.getLogger(__name__)
 
@@ -197,6 +198,22 @@ class Engine:
                 )
         except (TimeoutError, RPCError, WorkflowFailureError, RuntimeError) as error:
             raise _silent("no worker answers with quotes", error) from error
+
+    async def survey(self, request: SurveyPair, summary: str) -> PairSurvey:
+        """Every pool of a pair, looked at by a worker."""
+        try:
+            async with asyncio.timeout(_QUOTE_TIMEOUT_SECONDS):
+                return await self._client.execute_workflow(
+                    SurveyWorkflow.run,
+                    request,
+                    id=f"survey-{uuid4()}",
+                    task_queue=TASK_QUEUE,
+                    execution_timeout=timedelta(seconds=_QUOTE_TIMEOUT_SECONDS),
+                    static_summary=summary,
+                    rpc_timeout=_START_TIMEOUT,
+                )
+        except (TimeoutError, RPCError, WorkflowFailureError, RuntimeError) as error:
+            raise _silent("no worker looks at the pools", error) from error
 
     async def healthy(self) -> bool:
         """Whether Temporal answers within a second."""

@@ -98,6 +98,11 @@ class AccountFeeds:
         self._log = account_log
         self._feeds: dict[str, _Feed] = {}
 
+    @property
+    def followers(self) -> int:
+        """How many follow an account at the moment."""
+        return sum(len(feed.followers) for feed in self._feeds.values())
+
     @contextlib.contextmanager
     def follow(self, account: str) -> Iterator[Following]:
         """Be told of the account's events from about now on. What was before is read with `read`."""

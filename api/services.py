@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
 from api.access import Gatekeeper, Keys
+from api.admission import Admission
 from api.changes import OrderChanges
 from api.engine import Engine
 from api.feeds import AccountFeeds
@@ -26,7 +27,10 @@ from api.tokens import TokenCatalog
 from db.account_log import AccountLog
 from db.database import Database
 from db.keys import ApiKeyRepository
-from db.registry import TokenRepository
+from db.operations import OperationsReader
+from db.reconciliation import ReconciliationRepository
+from db.registry import PoolRepository, TokenRepository
+from db.risk import HaltRepository
 from db.views import OrderReader
 from workflows.domain.access import Scope
 
@@ -46,6 +50,10 @@ class Services:
     readiness: ReadinessChecks
     web_ui: WebUi
     gatekeeper: Gatekeeper
+    pools: PoolRepository
+    operations: OperationsReader
+    halts: HaltRepository
+    reconciliations: ReconciliationRepository
 
 
 @contextlib.asynccontextmanager
@@ -66,7 +74,7 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 engine=engine,
                 reader=reader,
                 lookup=lookup,
-                submission=Submission(engine, lookup, reader),
+                submission=Submission(engine, lookup, reader, Admission(reader, settings.api_orders_in_progress)),
                 changes=OrderChanges(client),
                 tokens=tokens,
                 stream=stream,
@@ -74,6 +82,10 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 readiness=ReadinessChecks(engine, database, hub),
                 web_ui=web_ui,
                 gatekeeper=_gatekeeper(settings, database, redis),
+                pools=PoolRepository(database),
+                operations=OperationsReader(database),
+                halts=HaltRepository(database),
+                reconciliations=ReconciliationRepository(database),
             )
     finally:
         await redis.aclose()

@@ -46,6 +46,10 @@ class ApiSettings(DatabaseSettings):
         default=4, ge=1, le=3_600, description="Calls of so many seconds may come at once after a pause."
     )
 
+    api_orders_in_progress: int = Field(
+        default=1_000, ge=0, le=1_000_000, description="Orders of one account on their way at a time; 0 for any number."
+    )
+
     @field_validator("api_auth")
     @classmethod
     def _guards(cls, auth: ApiAuth, info: ValidationInfo) -> ApiAuth:

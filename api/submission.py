@@ -6,6 +6,7 @@ asks first, wherever. Temporal forgets in time; PostgreSQL does not, and is aske
 
 from collections.abc import Callable
 
+from api.admission import Admission
 from api.engine import Engine
 from api.lookup import OrderLookup, view_of_terms
 from api.problems import RequestRefused
@@ -18,7 +19,8 @@ from workflows.domain.order import OrderTerms
 class Submission:
     """Places orders."""
 
-    def __init__(self, engine: Engine, lookup: OrderLookup, reader: OrderReader) -> None:
+    def __init__(self, engine: Engine, lookup: OrderLookup, reader: OrderReader, admission: Admission) -> None:
+        self._admission = admission
         self._engine = engine
         self._lookup = lookup
         self._reader = reader
@@ -27,11 +29,13 @@ class Submission:
         """The order, and whether it was there before; `check_new` refuses what only a new order must not say.
 
         Raises EngineError `idempotency_key_reused` when the name belongs to an order that was asked for otherwise, and
-        as `Engine.start` does; `engine_unavailable` also when nobody can tell whether the name was used before.
+        as `Admission.admit` and `Engine.start` do; `engine_unavailable` also when nobody can tell whether the name was
+        used before.
         """
         known = await self._known(terms)
         if known is None:
             check_new()
+            await self._admission.admit(terms.account)
             accepted = await self._engine.start(terms)
             if accepted == terms:
                 return view_of_terms(terms), False

@@ -27,10 +27,7 @@ async def understood(request: SwapRequest, tokens: TokenCatalog) -> QuoteRequest
 
     Raises RequestRefused `token_unknown`, `tokens_identical` or one of the amount's codes.
     """
-    token_in = await _token(tokens, "tokenIn", request.token_in)
-    token_out = await _token(tokens, "tokenOut", request.token_out)
-    if token_in.mint == token_out.mint:
-        raise refused_field(ErrorCode.TOKENS_IDENTICAL, "tokenOut", f"both tokens are {token_in.symbol}")
+    token_in, token_out = await two_tokens(tokens, request.token_in, request.token_out)
     if request.amount_out is None:
         if request.amount is None:
             raise refused_field(ErrorCode.REQUEST_INVALID, "amount", "either amount or amountOut is needed")
@@ -61,6 +58,15 @@ async def mints_of_pair(tokens: TokenCatalog, pair: str) -> tuple[str, str]:
     if not slash:
         raise refused_field(ErrorCode.REQUEST_INVALID, "pair", 'must name two tokens, such as "SOL/USDC"')
     return (await _token(tokens, "pair", first)).mint, (await _token(tokens, "pair", second)).mint
+
+
+async def two_tokens(tokens: TokenCatalog, sold: str, bought: str) -> tuple[Token, Token]:
+    """The tokens of these names. Raises RequestRefused `token_unknown` or `tokens_identical`."""
+    token_in = await _token(tokens, "tokenIn", sold)
+    token_out = await _token(tokens, "tokenOut", bought)
+    if token_in.mint == token_out.mint:
+        raise refused_field(ErrorCode.TOKENS_IDENTICAL, "tokenOut", f"both tokens are {token_in.symbol}")
+    return token_in, token_out
 
 
 async def _token(tokens: TokenCatalog, field: str, name: str) -> Token:

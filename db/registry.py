@@ -1,6 +1,8 @@
 """What the engine may trade: tokens, and the pools of each pair."""
 
 from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
@@ -12,6 +14,7 @@ from workflows.domain.money import Token
 from workflows.domain.pools import REMOVED, RegisteredPool
 
 _TOKENS = select(TokenRow.__table__).order_by(TokenRow.symbol)
+_FIELDS = tuple(field.name for field in fields(RegisteredPool))
 _POOLS = select(
     PoolRow.address,
     PoolRow.venue,
@@ -24,6 +27,9 @@ _POOLS = select(
 ).order_by(PoolRow.address)
 _POOLS_OF_PAIR = _POOLS.where(
     PoolRow.mint_a == bindparam("mint_a"), PoolRow.mint_b == bindparam("mint_b"), PoolRow.excluded_reason.is_(None)
+)
+_KNOWN_OF_PAIR = _POOLS.add_columns(PoolRow.first_seen).where(
+    PoolRow.mint_a == bindparam("mint_a"), PoolRow.mint_b == bindparam("mint_b")
 )
 
 # A statement takes at most 65,535 parameters (PostgreSQL's protocol), a pool has eight.
@@ -67,6 +73,12 @@ class PoolRepository:
         mint_a, mint_b = sorted((mint, other))
         rows = await self._database.fetch(_POOLS_OF_PAIR, {"mint_a": mint_a, "mint_b": mint_b})
         return [_pool(row) for row in rows]
+
+    async def known_of_pair(self, mint: str, other: str) -> list[tuple[RegisteredPool, datetime]]:
+        """Every pool of the two mints, the excluded ones too, by address, each with when it was first seen (UTC)."""
+        mint_a, mint_b = sorted((mint, other))
+        rows = await self._database.fetch(_KNOWN_OF_PAIR, {"mint_a": mint_a, "mint_b": mint_b})
+        return [(_pool(row), row.first_seen) for row in rows]
 
     async def all(self) -> list[RegisteredPool]:
         """Every pool, the excluded ones too, by address."""
@@ -116,7 +128,7 @@ class PoolRepository:
 
 
 def _pool(row: Row[Any]) -> RegisteredPool:
-    return RegisteredPool(**row._mapping)
+    return RegisteredPool(**{name: row._mapping[name] for name in _FIELDS})
 
 
 def _columns(pool: RegisteredPool) -> dict[str, str | None]:

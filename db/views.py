@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, select, tuple_
 from db.database import Database
 from db.models import OrderEventRow, OrderRow, SwapAttemptRow
 from db.rows import AttemptView, OrderView, attempt_view, order_event, order_view
-from workflows.domain.lifecycle import TERMINAL, Status
+from workflows.domain.lifecycle import TERMINAL, Status, is_terminal
 from workflows.domain.order import OrderEvent, OrderType
 
 # How many events one read returns at most, unless told otherwise.
@@ -52,6 +52,11 @@ _ATTEMPTS = (
     .order_by(SwapAttemptRow.attempt)
 )
 _LAST_SEQS = select(OrderRow.id, OrderRow.last_seq).where(OrderRow.id == func.any(bindparam("order_ids")))
+
+_IN_PROGRESS = select(func.count()).where(
+    OrderRow.account == bindparam("account"),
+    OrderRow.status.in_([status.value for status in Status if not is_terminal(status) and status is not Status.OPEN]),
+)
 
 
 class OrderReader:
@@ -107,6 +112,11 @@ class OrderReader:
         """The swaps signed for the order, first to last."""
         rows = await self._database.fetch(_ATTEMPTS, {"order_id": UUID(order_id)})
         return [attempt_view(row) for row in rows]
+
+    async def in_progress(self, account: str) -> int:
+        """How many of the account's orders have neither ended nor rest."""
+        (row,) = await self._database.fetch(_IN_PROGRESS, {"account": account})
+        return int(row[0])
 
     async def last_seqs(self, order_ids: Sequence[str]) -> Mapping[str, int]:
         """The last `seq` of each of the orders that are stored."""

@@ -91,6 +91,48 @@ class QuoteComparison(BaseModel):
     detail: str = ""
 
 
+class SurveyedPool(BaseModel):
+    """One pool of a surveyed pair: what it holds, what it takes, and what it pays for each size.
+
+    `price` is the marginal one without fees, base units of the output token for one of the input token, to 18 digits.
+    `reserve_in` and `reserve_out` are tradable base units. `fee_bps` is the whole trading fee for a middling size.
+    `amounts_out` answers the survey's sizes, None where the pool refuses; `reason` says why it quotes none at all.
+    """
+
+    model_config = _Frozen
+
+    venue: str
+    kind: str
+    pool: str
+    price: Decimal | None = None
+    reserve_in: BaseUnits | None = None
+    reserve_out: BaseUnits | None = None
+    fee_bps: Decimal | None = None
+    amounts_out: tuple[BaseUnits | None, ...] = ()
+    reason: str | None = None
+
+
+class PairSurvey(BaseModel):
+    """Every pool of a pair at one slot, for `sizes` in base units of the input token, or why there is no answer."""
+
+    model_config = _Frozen
+
+    slot: int | None = None
+    sizes: tuple[BaseUnits, ...] = ()
+    pools: tuple[SurveyedPool, ...] = ()
+    reason: ErrorCode | None = None
+    detail: str = ""
+
+
+class SurveyPair(BaseModel):
+    """Look at every pool that sells one token for the other."""
+
+    model_config = _Frozen
+
+    token_in: Token
+    token_out: Token
+
+
 class PrepareSwap(BaseModel):
     """Build, simulate and sign the swap of one attempt. Nothing is sent."""
 

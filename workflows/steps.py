@@ -10,6 +10,7 @@ from workflows.messages import (
     ExecuteSwap,
     FinishReconciliation,
     OrderAccepted,
+    PairSurvey,
     PartReconciled,
     PersistOrder,
     PoolsRefreshed,
@@ -20,6 +21,7 @@ from workflows.messages import (
     ReconciliationScope,
     RiskChecked,
     SettleSwap,
+    SurveyPair,
     SwapExecuted,
     SwapSettled,
     WatchedPair,
@@ -120,6 +122,12 @@ async def watch_pair(pair: WatchedPair) -> None:
 @activity.defn
 async def refresh_pools() -> PoolsRefreshed:
     """Search for pools, look at every known one, and store in the registry which are quoted and which are not."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def survey_pair(request: SurveyPair) -> PairSurvey:
+    """Look at every pool of a pair at one slot: price, reserves, fee, and what it pays for sizes small and large."""
     raise NotImplementedError
 
 

@@ -109,3 +109,22 @@ def quotes() -> None:
         for timing in run()
     ]
     print_table(rows, ("kind", "crossings", "decode + quote (µs)", "quote (µs)", "on a curve (µs)"))
+
+
+@app.command("page")
+def page(
+    count: Annotated[int, typer.Option(min=100, max=4_000, help="Orders in the table.")] = 2_000,
+    rate: Annotated[int, typer.Option(min=20, help="Events per second.")] = 50,
+    seconds: Annotated[int, typer.Option(min=8, help="How long to look.")] = 60,
+) -> None:
+    """Frames and memory of the web page over a busy table, in a headless Chromium; needs no running stack."""
+    try:
+        from deploy.bench.page import NoBrowser, report, run
+    except ImportError as error:
+        raise CommandError(f"needs the packages of development: {error}") from error
+    try:
+        seen = asyncio.run(run(count, rate, seconds))
+    except NoBrowser as error:
+        raise CommandError(str(error)) from error
+    for line in report(seen, seconds):
+        print(line)

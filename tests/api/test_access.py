@@ -28,8 +28,11 @@ from tests.servers import PostgresServer, RedisServer
 from workflows.domain.access import NEW_KEY_BYTES, ApiKey, Scope, new_key
 from workflows.domain.order import OrderTerms
 
-# These answer everyone: whether the process lives says nothing about anyone.
+# These answer everyone: whether the process lives says nothing about anyone, and the page itself shows nothing.
 OPEN = {"/healthz", "/readyz"}
+PAGE = {"/", "/web/{release}/{path:path}"}
+
+RUNNING = {"/api/halt", "/api/resume"}
 
 READING_POSTS = {"/api/quotes"}
 
@@ -102,7 +105,7 @@ def calls(api: Api) -> list[tuple[str, str]]:
     return [
         (method, route.path)
         for route in routes(api)
-        if isinstance(route, APIRoute) and route.path not in OPEN
+        if isinstance(route, APIRoute) and route.path not in OPEN | PAGE
         for method in sorted(route.methods)
     ]
 
@@ -112,6 +115,8 @@ def streams(api: Api) -> list[str]:
 
 
 def needed(method: str, path: str) -> Scope:
+    if path in RUNNING:
+        return Scope.ADMIN
     return Scope.READ if method in ("GET", "HEAD") or path in READING_POSTS else Scope.TRADE
 
 

@@ -10,7 +10,7 @@ from tests.chaos.run import settled
 from tests.chaos.traffic import Clients
 from tests.e2e.stack import Stack
 from workflows import names
-from workflows.order import _SEND_RETRY
+from workflows.attempt import _SEND_RETRY
 
 # What orders that wait for the chain may lose by the death of their worker.
 _PROMISED = timedelta(seconds=5)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,21 @@ from workflows import names
 from workflows.domain.routing import VenueQuotes
 from workflows.messages import (
     FinishReconciliation,
+    PairSurvey,
     PartReconciled,
     PoolsRefreshed,
     QuoteRequest,
     ReconciliationScope,
+    SurveyedPool,
+    SurveyPair,
 )
 from workflows.quote import QuoteWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
+from workflows.survey import SurveyWorkflow
 
 HISTORIES = Path(__file__).parent / "background"
-WORKFLOWS: Sequence[type] = (QuoteWorkflow, ReconcileWorkflow, RefreshPoolsWorkflow)
+WORKFLOWS: Sequence[type] = (QuoteWorkflow, ReconcileWorkflow, RefreshPoolsWorkflow, SurveyWorkflow)
 
 Step = Callable[..., Awaitable[Any]]
 
@@ -65,6 +70,17 @@ def _quotes_that_break() -> Background:
         raise ApplicationError("the node is away", type="ConnectionError")
 
     return Background(QuoteWorkflow, (_REQUEST,), (compare_quotes,))
+
+
+def _survey(breaks: bool = False) -> Background:
+    @activity.defn
+    async def survey_pair(request: SurveyPair) -> PairSurvey:
+        if breaks:
+            raise ApplicationError("the node is away", type="ConnectionError")
+        pool = SurveyedPool(venue="raydium", kind="cpmm", pool="pool", price=Decimal("0.15"), amounts_out=(149, None))
+        return PairSurvey(slot=7, sizes=(1_000, 10_000), pools=(pool,))
+
+    return Background(SurveyWorkflow, (SurveyPair(token_in=SOL, token_out=USDC),), (survey_pair,))
 
 
 def _refresh(fails: bool = False) -> Background:
@@ -114,6 +130,8 @@ BACKGROUND = {
     "quotes_of_one_venue": _quotes(unreadable(), pays(291)),
     "quotes_without_pools": _quotes(has_no_pools, has_no_pools),
     "quotes_that_break": _quotes_that_break(),
+    "surveyed": _survey(),
+    "survey_that_breaks": _survey(breaks=True),
     "refreshed": _refresh(),
     "refresh_failed": _refresh(fails=True),
     "reconciled": _reconcile(whole=False),

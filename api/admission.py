@@ -1,0 +1,61 @@
+"""How many orders of one account may be on their way at a time, so that none can bury the engine in work.
+
+What counts is what PostgreSQL knows, asked at most once a moment for each account, and what this process has accepted
+since. Orders that rest cost nothing and do not count.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from db.views import OrderReader
+from workflows.domain.errors import EngineError, ErrorCode
+
+# How long a count is good for; what is accepted meanwhile is added.
+_COUNT_SECONDS = 1.0
+
+_MOST_ACCOUNTS = 10_000
+
+
+@dataclass(slots=True)
+class _Count:
+    orders: int
+    counted_at: float
+
+
+class Admission:
+    """Counts orders; `most` of them may be in progress for one account, 0 for any number."""
+
+    def __init__(self, reader: OrderReader, most: int, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._reader = reader
+        self._most = most
+        self._seconds = seconds
+        self._counts: OrderedDict[str, _Count] = OrderedDict()
+
+    async def admit(self, account: str) -> None:
+        """Count one more order of the account; raises EngineError `too_many_orders` when that is one too many.
+
+        PostgreSQL being away refuses nobody.
+        """
+        if not self._most:
+            return
+        count = self._counts.get(account)
+        if count is None or self._seconds() - count.counted_at > _COUNT_SECONDS:
+            count = await self._counted(account, count)
+        if count.orders >= self._most:
+            detail = f"{count.orders} orders of the account are in progress, of at most {self._most}"
+            raise EngineError(ErrorCode.TOO_MANY_ORDERS, detail)
+        count.orders += 1
+
+    async def _counted(self, account: str, known: _Count | None) -> _Count:
+        asked_at = self._seconds()
+        try:
+            orders = await self._reader.in_progress(account)
+        except ConnectionError:
+            return known or _Count(0, asked_at)
+        count = self._counts[account] = _Count(orders, asked_at)
+        self._counts.move_to_end(account)
+        if len(self._counts) > _MOST_ACCOUNTS:
+            self._counts.popitem(last=False)
+        return count

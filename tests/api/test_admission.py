@@ -1,0 +1,73 @@
+"""One account may have so many orders on their way; those that rest or have ended do not count."""
+
+import pytest
+
+from api.admission import Admission
+from api.settings import ApiSettings
+from db.database import Database
+from db.orders import OrderRepository
+from db.registry import TokenRepository
+from db.views import OrderReader
+from tests.api.running import order_body, serving
+from tests.samples import SOL, USDC, first_events, order_event, order_terms
+from workflows.domain.errors import EngineError
+from workflows.domain.lifecycle import Status
+
+
+class FakeReader:
+    """Says how many there are, or that the database is away."""
+
+    def __init__(self, count: int | None) -> None:
+        self.count = count
+        self.asked = 0
+
+    async def in_progress(self, account: str) -> int:
+        self.asked += 1
+        if self.count is None:
+            raise ConnectionError("away")
+        return self.count
+
+
+async def refused(admission: Admission) -> bool:
+    try:
+        await admission.admit("desk")
+    except EngineError as error:
+        return error.code == "too_many_orders"
+    return False
+
+
+async def test_what_was_accepted_since_the_count_is_added_to_it():
+    reader, now = FakeReader(1), 0.0
+    admission = Admission(reader, 3, lambda: now)  # type: ignore[arg-type]
+    assert [await refused(admission) for _ in range(3)] == [False, False, True]
+    assert reader.asked == 1
+    now, reader.count = 1.1, 0
+    assert not await refused(admission)
+    assert reader.asked == 2
+
+
+@pytest.mark.parametrize(("count", "most"), [(None, 1), (5, 0)])
+async def test_nobody_is_refused_without_a_limit_or_a_database(count: int | None, most: int):
+    admission = Admission(FakeReader(count), most)  # type: ignore[arg-type]
+    assert [await refused(admission) for _ in range(5)] == [False] * 5
+
+
+async def test_only_orders_on_their_way_count(database: Database):
+    store, reader = OrderRepository(database), OrderReader(database)
+    for status in (Status.BUILDING, Status.OPEN, Status.FAILED, None):
+        terms = order_terms()
+        await store.create_order(terms, first_events())
+        if status is not None:
+            await store.append_event(terms.order_id, order_event(3, status))
+    assert await reader.in_progress("local") == 2
+    assert await reader.in_progress("other") == 0
+
+
+async def test_an_account_with_too_many_is_told(api_settings: ApiSettings, task_queue: str, database: Database):
+    await TokenRepository(database).upsert([SOL, USDC])
+    settings = api_settings.model_copy(update={"api_orders_in_progress": 2})
+    async with serving(settings) as api:
+        codes = [(await api.http.post("/api/orders", json=order_body())).status_code for _ in range(3)]
+        again = await api.http.post("/api/orders", json=order_body())
+    assert codes == [202, 202, 429]
+    assert again.json()["code"] == "too_many_orders"
