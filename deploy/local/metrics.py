@@ -55,3 +55,8 @@ def write_targets(data_dir: Path, processes: Iterable[ProcessRecord]) -> None:
     unfinished = data_dir / f"{TARGETS_FILE}.new"
     unfinished.write_text(json.dumps(targets, indent=2) + "\n")
     unfinished.replace(data_dir / TARGETS_FILE)
+
+
+def forget_targets(data_dir: Path) -> None:
+    """Nothing is to be scraped any more: a stack that was stopped is no process that is down."""
+    (data_dir / TARGETS_FILE).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Sequence
 
 from deploy.local import environment, state
-from deploy.local.metrics import write_targets
+from deploy.local.metrics import forget_targets, write_targets
 from deploy.local.orphans import adopt_orphans, end_descendants
 from deploy.local.postgres import Cluster
 from deploy.local.preconditions import create_data_directory, exclusive, require_free_ports
@@ -66,6 +66,7 @@ class _Run:
             (outcome,) = await asyncio.gather(serving, return_exceptions=True)
             await self._supervisor.stop()
             state.remove(self._settings.data_dir)
+            forget_targets(self._settings.data_dir)
         if isinstance(outcome, Exception):
             raise outcome
         self._announce("stopped")

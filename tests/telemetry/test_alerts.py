@@ -86,6 +86,7 @@ def test_every_alert_is_tried_both_ways() -> None:
 
 
 @needs_prometheus
+@pytest.mark.timeout(300)
 def test_prometheus_accepts_rules_and_configurations() -> None:
     promtool("check", "rules", CONFIGURATION / "alerts.yml")
     for name in ("prometheus.yml", "local.yml"):
@@ -93,6 +94,7 @@ def test_prometheus_accepts_rules_and_configurations() -> None:
 
 
 @needs_prometheus
+@pytest.mark.timeout(300)
 def test_every_alert_fires_when_it_should_and_only_then() -> None:
     promtool("test", "rules", UNIT_TESTS)
 
