@@ -2,6 +2,7 @@
 
 import { fill, h } from "../lib/dom.js";
 import { key, whenKeyIsWanted } from "../state/api.js";
+import { rest } from "../state/stream.js";
 
 export function startSignIn(signOut) {
   signOut.hidden = key.get() === null;
@@ -11,6 +12,7 @@ export function startSignIn(signOut) {
   };
   let dialog = null;
   whenKeyIsWanted((problem) => {
+    rest();
     dialog ??= ask();
     const known = key.get() !== null;
     fill(dialog.querySelector(".problem"), known ? `${problem.detail}. ${problem.advice}` : "");

@@ -17,6 +17,7 @@ let heartbeatMs = 10_000;
 let retry = null;
 let watch = null;
 let counted = 0;
+let resting = false;
 
 // `state` is "live", or "connecting" at first, or "stale" after it was live; `heardAt` is when it last was.
 export const connection = {
@@ -60,7 +61,13 @@ export function connect() {
 
 // What comes back now comes back at once: the machine woke up, or the network did.
 export function hasten() {
-  if (socket && socket.readyState > WebSocket.OPEN) connect();
+  if (!resting && socket && socket.readyState > WebSocket.OPEN) connect();
+}
+
+// Who is not let in need not knock again and again: the page begins anew once it has a key.
+export function rest() {
+  resting = true;
+  clearTimeout(retry);
 }
 
 function send(message) {
@@ -97,7 +104,7 @@ function lost() {
   // A browser does not say why a connection was refused; the API does when it is asked: it may want a key.
   if (failures === 2) get("/api/me").catch(() => {});
   clearTimeout(retry);
-  retry = setTimeout(connect, pause);
+  if (!resting) retry = setTimeout(connect, pause);
 }
 
 function tell() {
