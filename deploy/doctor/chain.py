@@ -10,6 +10,7 @@ from solders.signature import Signature
 from activities.solana.rpc import ChainUnavailable, SolanaRpc
 from deploy.doctor.clock import Now
 from deploy.doctor.finding import Finding, failure, ok, public, told, warning
+from deploy.localnet.slots import FIRST_SLOT
 from workflows.domain.clusters import Cluster
 
 # getLatestBlockhash came with this version (Solana 1.9 release notes).
@@ -129,7 +130,8 @@ async def _history(endpoint: Endpoint) -> Finding:
         kept = (await endpoint.rpc.finalized()).slot - first
     except ChainUnavailable as error:
         return warning(check, f"{endpoint.name} does not tell how much it keeps: {told(error)}", mend)
-    if first > 0 and kept < _ENOUGH_HISTORY_SLOTS:
+    # A node that has everything since the beginning, where localnet's is, can keep no more.
+    if first > FIRST_SLOT and kept < _ENOUGH_HISTORY_SLOTS:
         return warning(check, f"{endpoint.name} keeps {kept} slots only", "use a node that keeps more")
     return ok(check, f"{endpoint.name} searches what it keeps, {kept} slots")
 

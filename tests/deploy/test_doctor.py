@@ -163,7 +163,7 @@ class TestTemporal:
         name, address = f"doctor-{uuid4()}", address_of(temporal_server)
         monkeypatch.setenv("TEMPORAL_ADDRESS", address)
         monkeypatch.setenv("TEMPORAL_NAMESPACE", name)
-        await provision(timedelta(hours=1))
+        await provision(timedelta(hours=1), timedelta(minutes=1))
         client = await Client.connect(address, namespace=name, plugins=[order_engine_plugin()])
         async with Worker(client, task_queue=TASK_QUEUE, workflows=[QuoteWorkflow], activities=[_nothing]):
             findings = await examine_temporal(address, name, (REFRESH_POOLS_ID,), time.time)

@@ -88,7 +88,7 @@ async def test_no_key_is_anywhere_after_orders_that_traded_and_orders_that_were_
     assert [outcome[1:] for outcome in outcomes] == [
         *[("confirmed", None)] * 3,
         ("failed", "signing_failed"),
-        ("failed", "wallet_unknown"),
+        ("rejected", "wallet_unknown"),
     ]
     assert len(desk.sealed.asked) == 3
 
