@@ -127,7 +127,7 @@ async def _history(endpoint: Endpoint) -> Finding:
         return failure(check, f"{endpoint.name} does not search it: {told(error)}", mend)
     try:
         first = await endpoint.rpc.first_available_block()
-        kept = (await endpoint.rpc.finalized()).slot - first
+        kept = max(0, (await endpoint.rpc.finalized()).slot - first)
     except ChainUnavailable as error:
         return warning(check, f"{endpoint.name} does not tell how much it keeps: {told(error)}", mend)
     # A node that has everything since the beginning, where localnet's is, can keep no more.
