@@ -167,10 +167,10 @@ def around(plan: CrashPlan, target: Any, name: str, before: CrashPoint, after: C
 def _around_events(plan: CrashPlan, store: Any) -> None:
     append = store.append_event
 
-    async def guarded(order_id: str, event: Any) -> Any:
+    async def guarded(order_id: str, event: Any, *terms: Any) -> Any:
         decides = event.status is Status.BUILDING
         plan.reach(CrashPoint.BEFORE_DECISION if decides else CrashPoint.BEFORE_PUBLISH)
-        answer = await append(order_id, event)
+        answer = await append(order_id, event, *terms)
         plan.reach(CrashPoint.AFTER_DECISION if decides else CrashPoint.AFTER_PUBLISH)
         return answer
 
