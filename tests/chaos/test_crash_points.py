@@ -34,6 +34,7 @@ from tests.samples import first_events, order_event, order_terms
 from tests.servers import RedisServer
 from workflows.domain.clusters import CLUSTERS, ClusterName
 from workflows.domain.lifecycle import Status
+from workflows.domain.risk import Limits
 from workflows.domain.routing import recorded
 from workflows.messages import (
     ChooseRoute,
@@ -62,8 +63,8 @@ class Life:
         self._worker, self.store = worker, store
         confirmations, rpc, builder = worker.confirmations, worker.rpc, worker.builder
         plant(plan, store=store, relay=relay, builder=builder, confirmations=confirmations, rpc=rpc)
-        router = Router(worker.quoter, builder, SplitPolicy(False, 1))
-        self._persist, self._publish = PersistActivities(store, relay), PublishActivities(store, relay)
+        router = Router(worker.quoter, builder, SplitPolicy(False, 1), Limits())
+        self._persist, self._publish = PersistActivities(store, relay, lambda _: None), PublishActivities(store, relay)
         self._route = RouteActivities(store, relay, router)
         self._swap = SwapActivities(store, relay, rpc, builder, confirmations, worker.swap._in_flight)
 

@@ -29,6 +29,11 @@ _PORTS = ("api", "localnet", "temporal", "temporal-ui", "postgres", "redis")
 SLOT_MS = 40
 
 
+def _own_environment() -> dict[str, str]:
+    """This process's environment without the servers that other tests name there: a stack has its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("ORDER_ENGINE_", "TEMPORAL_"))}
+
+
 @dataclass
 class Stack:
     """The processes of one stack and how to reach them."""
@@ -52,7 +57,7 @@ class Stack:
                 stdout=output,
                 stderr=output,
                 cwd=ROOT,
-                env={**os.environ, **(environment or {})},
+                env={**_own_environment(), **(environment or {})},
             )
         try:
             while not any(line.startswith("ready ") for line in said.read_text().splitlines()):
