@@ -50,6 +50,7 @@ class Database:
         IntegrityError and the like when it refuses.
         """
         work = asyncio.create_task(self._settled(statement, parameters))
+        work.add_done_callback(self._forget)
         try:
             await asyncio.wait({work}, timeout=self._patience)
             if work.done():
@@ -70,7 +71,12 @@ class Database:
         # The driver asks the server to cancel the statement and waits for that; our caller need not.
         work.cancel()
         self._abandoned.add(work)
-        work.add_done_callback(self._abandoned.discard)
+
+    def _forget(self, work: "asyncio.Task[_Rows]") -> None:
+        self._abandoned.discard(work)
+        # A caller that was cancelled does not come back for the answer: an error in it is nobody's then.
+        if not work.cancelled():
+            work.exception()
 
     async def _settled(self, statement: Executable, parameters: Mapping[str, Any] | None) -> _Rows:
         try:
