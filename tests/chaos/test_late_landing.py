@@ -12,9 +12,8 @@ from workflows.domain.attempt import OutcomeKind
 
 
 @pytest.fixture
-async def desk(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    """A cluster whose clients give up after a moment."""
-    monkeypatch.setattr("activities.solana.endpoints._TIMEOUT_SECONDS", 0.2)
+async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+    """A cluster of the test's own."""
     async with open_desk(tmp_path_factory.mktemp("localnet")) as desk:
         yield desk
 
@@ -24,9 +23,10 @@ async def test_it_is_reported_as_landed_with_what_the_chain_moved(desk: Desk, mo
     swap = (await desk.prepare(terms, await desk.route(terms, "cpmm"))).swap
     wallet, (signature, *_) = Pubkey.from_string(swap.wallet_address), transaction_of(swap).signatures
     before = [await desk.holding(wallet, token) for token in (SOL, USDC)]
+    monkeypatch.setattr("activities.solana.endpoints._TIMEOUT_SECONDS", 0.05)
     # The node takes the transaction, says nothing for far longer than its client waits, and lands it later still.
     held_back = {"kind": "timeout", "methods": ["sendTransaction"], "seconds": 5, "times": 1}
-    late = {"kind": "delay", "slots": 40, "times": 1}
+    late = {"kind": "delay", "slots": 100}
     await desk.chain.rpc("localnet_setFaults", [held_back, late])
     given_up: list[bool] = []
     send = SolanaRpc.send
