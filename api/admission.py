@@ -4,10 +4,11 @@ What counts is what PostgreSQL knows, asked at most once a moment for each accou
 since. Orders that rest cost nothing and do not count.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from db.views import OrderReader
 from workflows.domain.errors import EngineError, ErrorCode
@@ -20,8 +21,11 @@ _MOST_ACCOUNTS = 10_000
 
 @dataclass(slots=True)
 class _Count:
-    orders: int
-    counted_at: float
+    """`orders` is None while nobody knows how many there are."""
+
+    orders: int | None = None
+    counted_at: float = float("-inf")
+    counting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Admission:
@@ -40,22 +44,26 @@ class Admission:
         """
         if not self._most:
             return
-        count = self._counts.get(account)
-        if count is None or self._seconds() - count.counted_at > _COUNT_SECONDS:
-            count = await self._counted(account, count)
+        count = self._counts.setdefault(account, _Count())
+        self._counts.move_to_end(account)
+        if len(self._counts) > _MOST_ACCOUNTS:
+            self._counts.popitem(last=False)
+        # One question at a time: whoever comes meanwhile waits for its answer and adds to it.
+        async with count.counting:
+            if self._seconds() - count.counted_at > _COUNT_SECONDS:
+                await self._renew(account, count)
+        if count.orders is None:
+            return
         if count.orders >= self._most:
             detail = f"{count.orders} orders of the account are in progress, of at most {self._most}"
             raise EngineError(ErrorCode.TOO_MANY_ORDERS, detail)
         count.orders += 1
 
-    async def _counted(self, account: str, known: _Count | None) -> _Count:
+    async def _renew(self, account: str, count: _Count) -> None:
         asked_at = self._seconds()
         try:
-            orders = await self._reader.in_progress(account)
+            count.orders = await self._reader.in_progress(account)
         except ConnectionError:
-            return known or _Count(0, asked_at)
-        count = self._counts[account] = _Count(orders, asked_at)
-        self._counts.move_to_end(account)
-        if len(self._counts) > _MOST_ACCOUNTS:
-            self._counts.popitem(last=False)
-        return count
+            # What was counted before says nothing of now.
+            count.orders = None
+        count.counted_at = asked_at

@@ -35,8 +35,7 @@ class Submission:
         known = await self._known(terms)
         if known is None:
             check_new()
-            await self._admission.admit(terms.account)
-            accepted = await self._engine.start(terms)
+            accepted = await self._admitted(terms) or await self._engine.start(terms)
             if accepted == terms:
                 return view_of_terms(terms), False
             known = view_of_terms(accepted)
@@ -47,6 +46,17 @@ class Submission:
                 members={"orderId": known.terms.order_id},
             )
         return known, True
+
+    async def _admitted(self, terms: OrderTerms) -> OrderTerms | None:
+        """The terms of an order that was accepted before and is not stored yet, where one more would be too many."""
+        try:
+            await self._admission.admit(terms.account)
+        except EngineError:
+            earlier = await self._engine.accepted(terms.order_id) if terms.client_order_id is not None else None
+            if earlier is None:
+                raise
+            return earlier
+        return None
 
     async def _known(self, terms: OrderTerms) -> OrderView | None:
         if terms.client_order_id is None:

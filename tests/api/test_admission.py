@@ -1,5 +1,7 @@
 """One account may have so many orders on their way; those that rest or have ended do not count."""
 
+import asyncio
+
 import pytest
 
 from api.admission import Admission
@@ -23,6 +25,7 @@ class FakeReader:
 
     async def in_progress(self, account: str) -> int:
         self.asked += 1
+        await asyncio.sleep(0)
         if self.count is None:
             raise ConnectionError("away")
         return self.count
@@ -46,6 +49,21 @@ async def test_what_was_accepted_since_the_count_is_added_to_it():
     assert reader.asked == 2
 
 
+async def test_many_at_once_are_counted_together():
+    reader = FakeReader(0)
+    admission = Admission(reader, 2, lambda: 0.0)  # type: ignore[arg-type]
+    answers = await asyncio.gather(*(refused(admission) for _ in range(50)))
+    assert (answers.count(False), reader.asked) == (2, 1)
+
+
+async def test_an_old_count_refuses_nobody_while_the_database_is_away():
+    reader, now = FakeReader(2), 0.0
+    admission = Admission(reader, 2, lambda: now)  # type: ignore[arg-type]
+    assert await refused(admission)
+    now, reader.count = 1.1, None
+    assert [await refused(admission) for _ in range(4)] == [False] * 4
+
+
 @pytest.mark.parametrize(("count", "most"), [(None, 1), (5, 0)])
 async def test_nobody_is_refused_without_a_limit_or_a_database(count: int | None, most: int):
     admission = Admission(FakeReader(count), most)  # type: ignore[arg-type]
@@ -67,7 +85,13 @@ async def test_an_account_with_too_many_is_told(api_settings: ApiSettings, task_
     await TokenRepository(database).upsert([SOL, USDC])
     settings = api_settings.model_copy(update={"api_orders_in_progress": 2})
     async with serving(settings) as api:
-        codes = [(await api.http.post("/api/orders", json=order_body())).status_code for _ in range(3)]
+        named = order_body(clientOrderId="mine")
+        first = await api.http.post("/api/orders", json=named)
+        codes = [first.status_code]
+        codes += [(await api.http.post("/api/orders", json=order_body())).status_code for _ in range(2)]
+        repeated = await api.http.post("/api/orders", json=named)
         again = await api.http.post("/api/orders", json=order_body())
     assert codes == [202, 202, 429]
+    # The same request is the same order, however many there are.
+    assert (repeated.status_code, repeated.json()["orderId"]) == (200, first.json()["orderId"])
     assert again.json()["code"] == "too_many_orders"
