@@ -17,9 +17,9 @@ from solders.signature import Signature
 
 from activities.solana.endpoints import PATIENCE_SECONDS, first_answer
 from activities.solana.errors import ChainUnavailable, Outcome
-from activities.solana.expiry import ChainNode, Deadline, Inquiry, inquire
+from activities.solana.expiry import Absence, ChainNode, Deadline, Inquiry, inquire
 from activities.solana.finality import FinalityWatch, Sent
-from activities.solana.observer import RpcObserver, SilentObserver
+from activities.solana.observer import Circuit, RpcObserver, SilentObserver
 from activities.solana.pace import Pace
 from activities.solana.rpc import MAX_STATUSES, BlockPosition
 from activities.solana.statuses import ChainError, Level, SignatureStatus
@@ -47,9 +47,8 @@ _WITNESSES = 2
 class Chain(Protocol):
     """The nodes together, as `activities.solana.rpc.SolanaRpc` is them."""
 
-    @property
-    def node_count(self) -> int:
-        """How many nodes there are, those included that may not be asked now."""
+    def absent(self, nodes: Iterable[object]) -> Sequence[Circuit]:
+        """Why each of the nodes that are not among these is left alone."""
 
     def nodes(self) -> Sequence[ChainNode]:
         """Each node that may be asked now, the best first."""
@@ -308,7 +307,7 @@ class Confirmations:
     async def _prove(self, nodes: Sequence[ChainNode], entries: Mapping[Signature, _Followed]) -> None:
         try:
             deadlines = {signature: entry.sent.deadline for signature, entry in entries.items()}
-            found = await inquire(nodes, deadlines, some_absent=len(nodes) < self._rpc.node_count)
+            found = await inquire(nodes, deadlines, _absence(self._rpc.absent(nodes)))
             self._conclude(found, entries)
         except Exception:
             log.exception("proof of expiry")
@@ -356,6 +355,11 @@ class Confirmations:
             self._said.warn("sending", str(error))
         except Exception:
             log.exception("sending %s", entry.signature)
+
+
+def _absence(circuits: Sequence[Circuit]) -> Absence:
+    dead = [circuit in (Circuit.OPEN, Circuit.HALF_OPEN) for circuit in circuits]
+    return Absence(rest=not all(dead), dead=any(dead))
 
 
 async def _hear(

@@ -15,9 +15,10 @@ from activities.solana.verdict import Word
 # A blockhash is accepted in the block after it and 149 more (MAX_PROCESSING_AGE).
 _BLOCKS_TO_LAND = 150
 
-# A node that is left alone for a while (it asked for that, or failed again and again) may be the only honest one that
-# knows of a swap, so that a proof waits for it. Not for ever, or one that is dead for good would leave orders open for
-# ever: as long again as a transaction lives, in which a node that is there at all is asked dozens of times.
+# A node that failed again and again may be the only honest one that knows of a swap, so that a proof waits for it. Not
+# for ever, or one that is dead for good would leave orders open for ever: as long again as a transaction lives, in
+# which a node that is there at all is asked dozens of times. One that only asked to be left alone is there: it is heard
+# first, however long that takes.
 BLOCKS_TO_COME_BACK = 150
 
 # A node that is further behind is not waited for.
@@ -64,6 +65,14 @@ class Deadline:
     def is_long_past(self, finalized: BlockPosition) -> bool:
         """Whether nodes that are not there have had their time to come back."""
         return finalized.height > self.last_valid_block_height + BLOCKS_TO_COME_BACK
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """The nodes that cannot be asked now: whether some `rest` as they asked to, and some seem `dead`."""
+
+    rest: bool = False
+    dead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +126,14 @@ class _Witness:
 
 
 async def inquire(
-    nodes: Sequence[ChainNode], deadlines: Mapping[Signature, Deadline], some_absent: bool = False
+    nodes: Sequence[ChainNode], deadlines: Mapping[Signature, Deadline], absence: Absence = Absence()
 ) -> Inquiry:
     """Ask every node about at most 256 signatures whose fate no node has told.
 
     One is expired when a node, whose ledger reaches back to its signing, has finalized a block beyond its last, and
     then, searching its history up to that block at least, still knows nothing of it; and no other node that is there
-    to be asked knows it, or may know it later: by answering at last, or by catching up. With `some_absent` there are
-    nodes that cannot be asked now: then `BLOCKS_TO_COME_BACK` more blocks must have been finalized.
+    to be asked knows it, or may know it later: by answering at last, by catching up, or when its rest is over. Where
+    nodes are dead, `BLOCKS_TO_COME_BACK` more blocks must have been finalized.
     """
     witnesses = [_Witness(node) for node in nodes]
     await asyncio.gather(*map(_ask_how_far, witnesses))
@@ -149,15 +158,15 @@ async def inquire(
                 words[signature].append(Word(each.node.host, each.answer.slot, status))
     assert furthest is not None
     expired: dict[Signature, int] = {}
-    waited_for = [each for each in overdue.values() if some_absent and not each.is_long_past(furthest)]
-    nobody_pending = not any(each.pending or each.is_catching_up(furthest) for each in witnesses)
-    if nobody_pending:
+    waited_for = [each for each in overdue.values() if absence.dead and not each.is_long_past(furthest)]
+    unheard = absence.rest or any(each.pending or each.is_catching_up(furthest) for each in witnesses)
+    if not unheard:
         for signature, deadline in overdue.items():
             proof = next((each.finalized for each in witnesses if each.proves(signature, deadline)), None)
             known = any(word.status is not None for word in words[signature])
             if proof is not None and not known and deadline not in waited_for:
                 expired[signature] = proof.height
-    return Inquiry(furthest, expired, words, _silent(witnesses), all_heard=nobody_pending and not waited_for)
+    return Inquiry(furthest, expired, words, _silent(witnesses), all_heard=not unheard and not waited_for)
 
 
 async def _ask_how_far(witness: _Witness) -> None:

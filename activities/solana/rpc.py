@@ -18,7 +18,7 @@ from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
 from activities.solana.endpoints import Endpoint, Endpoints, SlotClock
 from activities.solana.errors import ChainUnavailable as ChainUnavailable
 from activities.solana.health import Health
-from activities.solana.observer import RpcObserver
+from activities.solana.observer import Circuit, RpcObserver
 from activities.solana.statuses import Statuses
 from activities.solana.transport import Provider, Transport, solana_client
 from activities.venues.pool import Account, AccountFilter
@@ -244,14 +244,16 @@ class SolanaRpc(RpcMethods):
             Endpoint(Transport(each), slots, Health(chance), clock, observer)
             for each in dict.fromkeys((url, *fallbacks))
         ]
+        self._clock = clock
         self._endpoints = Endpoints(endpoints, clock, genesis_hash)
         self._nodes = {endpoint: RpcNode(endpoint, self._endpoints) for endpoint in endpoints}
         super().__init__(self._endpoints)
 
-    @property
-    def node_count(self) -> int:
-        """How many nodes there are, those included that are left alone for a while."""
-        return len(self._nodes)
+    def absent(self, nodes: Iterable[object]) -> tuple[Circuit, ...]:
+        """Why each of the nodes that are not among these is left alone."""
+        asked = set(map(id, nodes))
+        now = self._clock()
+        return tuple(each.health.circuit(now) for each, node in self._nodes.items() if id(node) not in asked)
 
     def nodes(self) -> Sequence[RpcNode]:
         """Each node that may be asked now, the best first; none while all have asked to be left alone."""

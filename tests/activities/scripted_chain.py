@@ -8,6 +8,7 @@ from solders.signature import Signature
 from solders.transaction_status import TransactionErrorType
 
 from activities.solana.errors import ChainUnavailable, Outcome
+from activities.solana.observer import Circuit
 from activities.solana.rpc import MAX_STATUSES, BlockPosition
 from activities.solana.statuses import Level, SignatureStatus, Statuses
 
@@ -105,7 +106,9 @@ class ScriptedNode:
     claims: dict[Signature, SignatureStatus] = field(default_factory=dict)
     first_block: int = 0
     has_history: bool = True
+    # One that is not listed is dead, or has asked to be left alone.
     is_listed: bool = True
+    rests: bool = False
     searches: int = 0
 
     def __post_init__(self) -> None:
@@ -160,10 +163,9 @@ class ScriptedRpc:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    @property
-    def node_count(self) -> int:
-        """All of them."""
-        return len(self._world.nodes)
+    def absent(self, nodes: Iterable[object]) -> Sequence[Circuit]:
+        """Those that are not listed."""
+        return [Circuit.RESTING if node.rests else Circuit.OPEN for node in self._world.nodes if not node.is_listed]
 
     def nodes(self) -> Sequence[ScriptedNode]:
         """Those that may be asked."""

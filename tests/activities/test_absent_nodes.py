@@ -26,6 +26,21 @@ def test_the_only_honest_node_is_heard_when_its_rest_is_over() -> None:
     in_virtual_time(scenario)
 
 
+def test_a_node_that_rests_is_waited_for_however_long_it_rests() -> None:
+    async def scenario() -> None:
+        async with scene(3) as at:
+            signature = Signature.new_unique()
+            lying, lagging, honest = at.nodes
+            lying.denies, lagging.behind, honest.is_listed, honest.rests = True, 2_000, False, True
+            at.world.land(signature)
+            waiting = at.settle(signature)
+            await stays_open(waiting, at.world, FIRST_SLOT + LIFE + FINALITY + 3 * BLOCKS_TO_COME_BACK)
+            honest.is_listed = True
+            assert await waiting == Landed(FIRST_SLOT, None)
+
+    in_virtual_time(scenario)
+
+
 @pytest.mark.parametrize("absent", [0, 1, 2])
 def test_a_node_that_is_dead_for_good_is_given_up_in_the_end(absent: int) -> None:
     async def scenario() -> None:

@@ -52,9 +52,8 @@ class Node:
             raise self.outages.pop(0)
         return Statuses(self.slot, tuple(self.recent.get(each) for each in asked))
 
-    @property
-    def node_count(self) -> int:
-        return 1
+    def absent(self, nodes: object) -> tuple[()]:
+        return ()
 
     def nodes(self) -> Sequence["Node"]:
         return [self]
