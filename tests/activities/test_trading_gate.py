@@ -111,7 +111,7 @@ class TestConfirmations:
     async def test_expiry_is_proven_under_a_halt(self, node, confirmations) -> None:
         waiting = settling(confirmations, Signature.new_unique())
         await node.asked_again()
-        node.finalized_at = BlockPosition(slot=999, height=LAST_VALID + 1)
+        node.slot, node.finalized_at = 1_100, BlockPosition(slot=1_068, height=LAST_VALID + 1)
         assert await waiting == Expired(LAST_VALID + 1)
         assert node.sent == []
 

@@ -141,7 +141,7 @@ async def test_an_answer_does_not_grow_with_the_mistakes(refusing_api: Api):
     assert len(answer.content) < 16_000
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/order", "/api/orders/", "/api/tokens/SOL", "/%00"])
+@pytest.mark.parametrize("path", ["/api", "/api/order", "/api/orders/", "/api/tokens/SOL", "/%00"])
 async def test_what_is_not_there(refusing_api: Api, path: str):
     answer = await refusing_api.http.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "resource_not_found")
