@@ -5,11 +5,13 @@ from temporalio import activity
 from workflows.domain.order import OrderEvent
 from workflows.domain.routing import VenueQuotes
 from workflows.messages import (
+    CancelOrders,
     CheckRisk,
     ChooseRoute,
     ExecuteSwap,
     FinishReconciliation,
     OrderAccepted,
+    OrdersAsked,
     PairSurvey,
     PartReconciled,
     PersistOrder,
@@ -116,6 +118,12 @@ async def ensure_watched(pair: WatchedPair) -> None:
 @activity.defn
 async def watch_pair(pair: WatchedPair) -> None:
     """Tell the pair's open orders when their price is reached; returns when there has been none for a while."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def cancel_orders(request: CancelOrders) -> OrdersAsked:
+    """Ask each of the orders to be canceled; each answers for itself, as to any cancellation."""
     raise NotImplementedError
 
 
