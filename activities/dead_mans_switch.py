@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.order_workflows import OrderWorkflows
 from workflows.domain.ids import workflow_id
 from workflows.domain.lifecycle import Status
-from workflows.messages import CancelOrders, OrdersAsked
+from workflows.switch_messages import CancelOrders, OrdersAsked
 
 log = logging.getLogger(__name__)
 

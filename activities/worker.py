@@ -60,8 +60,8 @@ from db.reconciliation import ReconciliationRepository
 from db.registry import PoolRepository, TokenRepository
 from db.risk import HaltRepository, ReservationRepository
 from workflows import names
-from workflows.domain.clusters import CLUSTERS
 from workflows.dead_mans_switch import DeadMansSwitchWorkflow
+from workflows.domain.clusters import CLUSTERS
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 from workflows.quote import QuoteWorkflow

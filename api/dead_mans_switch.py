@@ -10,8 +10,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from workflows import names
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import switch_id
-from workflows.messages import DeadMansSwitch, RenewSwitch
 from workflows.names import TASK_QUEUE
+from workflows.switch_messages import DeadMansSwitch, RenewSwitch
 
 log = logging.getLogger(__name__)
 

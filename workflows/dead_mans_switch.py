@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from workflows import names, steps
-from workflows.messages import CancelOrders, DeadMansSwitch, OrdersAsked, RenewSwitch
+from workflows.switch_messages import CancelOrders, DeadMansSwitch, OrdersAsked, RenewSwitch
 
 # Orders are waiting to be canceled: an outage is asked again soon, and for ever.
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=10))
@@ -74,7 +74,7 @@ class DeadMansSwitchWorkflow:
         self._tell()
 
     async def _wait(self) -> None:
-        """Wait until the time has come, was moved forward, or is no more. One that was moved back needs no new timer."""
+        """Return when the time has come, was moved forward, or is no more; moved back it needs no new timer."""
         assert self._until is not None
         awaited = self._until
         try:

@@ -5,13 +5,11 @@ from temporalio import activity
 from workflows.domain.order import OrderEvent
 from workflows.domain.routing import VenueQuotes
 from workflows.messages import (
-    CancelOrders,
     CheckRisk,
     ChooseRoute,
     ExecuteSwap,
     FinishReconciliation,
     OrderAccepted,
-    OrdersAsked,
     PairSurvey,
     PartReconciled,
     PersistOrder,
@@ -28,6 +26,7 @@ from workflows.messages import (
     SwapSettled,
     WatchedPair,
 )
+from workflows.switch_messages import CancelOrders, OrdersAsked
 
 
 @activity.defn

@@ -25,16 +25,12 @@ from workflows import names
 from workflows.dead_mans_switch import DeadMansSwitchWorkflow
 from workflows.domain.routing import VenueQuotes
 from workflows.messages import (
-    CancelOrders,
-    DeadMansSwitch,
     FinishReconciliation,
-    OrdersAsked,
     PairSurvey,
     PartReconciled,
     PoolsRefreshed,
     QuoteRequest,
     ReconciliationScope,
-    RenewSwitch,
     SurveyedPool,
     SurveyPair,
 )
@@ -42,6 +38,7 @@ from workflows.quote import QuoteWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
 from workflows.survey import SurveyWorkflow
+from workflows.switch_messages import CancelOrders, DeadMansSwitch, OrdersAsked, RenewSwitch
 
 HISTORIES = Path(__file__).parent / "background"
 WORKFLOWS: Sequence[type] = (

@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 from tests.workflows.histories import happened, until
 from workflows import names
 from workflows.dead_mans_switch import DeadMansSwitchWorkflow
-from workflows.messages import CancelOrders, DeadMansSwitch, OrdersAsked, RenewSwitch
+from workflows.switch_messages import CancelOrders, DeadMansSwitch, OrdersAsked, RenewSwitch
 
 Switch = WorkflowHandle[DeadMansSwitchWorkflow, None]
 
