@@ -1,4 +1,4 @@
-"""Draw the pools of a decision: what each would have paid for sizes around the order's, at the state it was quoted at."""
+"""Draw the pools of a decision: what each pays for sizes around the order's, at the state that it was quoted at."""
 
 from collections.abc import Iterable
 

@@ -68,3 +68,14 @@ RECONCILE_ID = "reconcile"
 # The whole history of a busy installation, an amount at a time; a part that stops showing progress is tried again.
 RECONCILE_TIMEOUT = timedelta(hours=2)
 RECONCILE_HEARTBEAT_TIMEOUT = timedelta(seconds=60)
+
+# Where each worker tells, in Redis, how its nodes and watchers are: a sorted set of the workers' names by time, and the
+# report of each under its own key. Only a view: nothing depends on it, and it ends by itself.
+WORKERS_KEY = "order-engine:workers"
+WORKER_REPORT_EVERY = timedelta(seconds=2)
+WORKER_REPORT_KEPT = timedelta(minutes=2)
+
+
+def report_key(worker: str) -> str:
+    """The Redis key of a worker's report."""
+    return f"{WORKERS_KEY}:{worker}"
