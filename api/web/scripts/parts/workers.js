@@ -12,7 +12,7 @@ export function workersPanel({ workers, account }) {
   if (!workers.length) return panel("Workers", h("p", { class: "problem" }, "No worker has told of itself in the last two minutes: orders are accepted, and wait."));
   return panel(
     workers.length === 1 ? "Worker" : `${workers.length} workers`,
-    workers.map((each) => h("article", { class: `worker${each.stale ? " stale" : ""}`, "aria-label": `Worker ${each.worker}` }, heading(each), h("div", { class: "sides" }, endpoints(each), watchers(each)))),
+    [...workers.map((each) => h("article", { class: `worker${each.stale ? " stale" : ""}`, "aria-label": `Worker ${each.worker}` }, heading(each), h("div", { class: "sides" }, endpoints(each), watchers(each)))), h("p", { class: "quiet note" }, "The endpoint with the lowest score is asked first: its latency in ms, with penalties for failures and lag.")],
   );
 }
 
@@ -30,7 +30,7 @@ function endpoints({ endpoints: found, at }) {
     const heard = each.heardAt ? `${between(each.heardAt, at)} ago` : "never";
     return [each.host, h("span", { class: `badge ${tone}` }, state), each.latencyMs === null ? "–" : duration(each.latencyMs), each.slotsBehind ? `${each.slotsBehind}` : "0", heard, amount(`${each.costMs}`)];
   });
-  return h("section", {}, h("h3", {}, "RPC endpoints"), table(["Endpoint", "State", "Latency", "Slots behind", "Heard", "Score"], rows, "None.", "RPC endpoints"), h("p", { class: "quiet small" }, "The lowest score is asked first: latency in ms, with penalties for failures and lag."));
+  return h("section", {}, h("h3", {}, "RPC endpoints"), table(["Endpoint", "State", "Latency", "Slots behind", "Heard", "Score"], rows, "None.", "RPC endpoints"));
 }
 
 function watchers({ watchers: found }) {

@@ -103,6 +103,10 @@ function tile(name, value, more = "") {
   return h("div", { class: "card" }, h("dt", {}, name), h("dd", {}, value, h("small", {}, more)));
 }
 
+function counted(count, what) {
+  return `${count.toLocaleString()} ${what}${count === 1 ? "" : "s"}`;
+}
+
 function perSecond(rate) {
   return rate >= 10 ? `${Math.round(rate)}` : `${Math.round(rate * 100) / 100}`;
 }
@@ -164,7 +168,7 @@ function reconciliation({ reconciliation: last, account, at }) {
   if (!last) return panel("Reconciliation", h("p", { class: "quiet" }, "Orders, log and chain have not been compared yet."));
   const rows = last.findings.map((each) => [[words(each.kind), " ", h("a", { href: `#/orders/${each.orderId}` }, "order")], each.detail, `${between(each.firstSeen, at)} ago`]);
   return panel("Reconciliation", [
-    h("p", { class: "quiet" }, `${between(last.finishedAt, at)} ago: ${last.orders.toLocaleString()} orders and ${last.swaps.toLocaleString()} swaps compared with the chain.`),
+    h("p", { class: "quiet" }, `${between(last.finishedAt, at)} ago: ${counted(last.orders, "order")} and ${counted(last.swaps, "swap")} compared with the chain.`),
     table(["Found", "What", "Since"], rows, "Everything agrees."),
   ]);
 }
