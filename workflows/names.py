@@ -17,7 +17,12 @@ ORDER_STATUS = SearchAttributeKey.for_keyword("OrderStatus")
 ORDER_PAIR = SearchAttributeKey.for_keyword("OrderPair")
 ORDER_TYPE = SearchAttributeKey.for_keyword("OrderType")
 ORDER_ACCOUNT = SearchAttributeKey.for_keyword("OrderAccount")
-SEARCH_ATTRIBUTES = (ORDER_STATUS, ORDER_PAIR, ORDER_TYPE, ORDER_ACCOUNT)
+ORDER_VENUE = SearchAttributeKey.for_keyword("OrderVenue")
+ORDER_REASON = SearchAttributeKey.for_keyword("OrderReason")
+SEARCH_ATTRIBUTES = (ORDER_STATUS, ORDER_PAIR, ORDER_TYPE, ORDER_ACCOUNT, ORDER_VENUE, ORDER_REASON)
+
+# The OrderStatus of an order that neither rests nor has ended: each step on the way would cost an event and a write.
+IN_PROGRESS = "in_progress"
 
 # A venue that does not answer within this is left out of the round.
 QUOTE_TIMEOUT = timedelta(seconds=2)
