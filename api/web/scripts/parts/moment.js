@@ -44,7 +44,7 @@ export function momentPicture(order, { decision, curves }, places) {
     cursor.setAttribute("x1", x);
     cursor.setAttribute("x2", x);
     slider.setAttribute("aria-valuetext", `${amount(market.sizes[at])} ${order.tokenIn}`);
-    fill(readout, told(market, at, order));
+    fill(readout, told(market, at, order, legs.length > 1));
   }
   slider.oninput = point;
   drawing.addEventListener("pointermove", ({ clientX }) => {
@@ -137,10 +137,11 @@ function chosenPoints(legs, scale) {
   return [parts, dot(total, priceOf(legs), "ring"), dot(total, priceOf(legs), "hole")];
 }
 
-function told(market, at, { tokenIn, tokenOut }) {
+function told(market, at, { tokenIn, tokenOut }, divided) {
   const [first, second] = rank(market, at);
   const size = h("strong", {}, `${amount(market.sizes[at])} ${tokenIn}`);
   if (!first) return [size, ": no pool was known to take so much."];
   const ahead = second ? `, ${difference(first.out, second.out)} bps against ${nameOf(second.pool)}` : "";
-  return [size, `: ${nameOf(first.pool)} ${at === market.chosen ? "paid most" : "would have paid most"}, ${amount(first.out)} ${tokenOut}${ahead}.`];
+  const paid = at !== market.chosen ? "would have paid most" : divided ? "would have paid most alone" : "paid most";
+  return [size, `: ${nameOf(first.pool)} ${paid}, ${amount(first.out)} ${tokenOut}${ahead}.`];
 }
