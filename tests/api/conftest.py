@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 from activities.dead_mans_switch import DeadMansSwitchActivities
 from activities.publish import RedisRelay
 from api.engine import Engine
-from api.settings import ApiSettings
+from api.settings import ApiAuth, ApiSettings
 from db.database import Database
 from db.live_orders import LiveOrderReader
 from db.orders import OrderRepository
@@ -72,6 +72,14 @@ async def api(api_settings: ApiSettings, task_queue: str, database: Database) ->
     """The API, knowing SOL and USDC. No worker runs."""
     await TokenRepository(database).upsert([SOL, USDC])
     async with serving(api_settings) as api:
+        yield api
+
+
+@pytest.fixture
+async def guarded(api_settings: ApiSettings, task_queue: str, database: Database) -> AsyncIterator[Api]:
+    """An API that wants keys."""
+    await TokenRepository(database).upsert([SOL, USDC])
+    async with serving(api_settings.model_copy(update={"api_auth": ApiAuth.KEYS})) as api:
         yield api
 
 
