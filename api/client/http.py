@@ -1,6 +1,6 @@
 """Calls over HTTP, asked again while that can help."""
 
-import asyncio
+from asyncio import sleep
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +55,7 @@ class Http:
             pause = patience.pause(failure.retry_after if isinstance(failure, ApiRefused) else None)
             if pause is None:
                 raise failure
-            await asyncio.sleep(pause)
+            await sleep(pause)
 
     def _json(self, answer: httpx.Response) -> Any:
         try:

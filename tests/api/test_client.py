@@ -204,7 +204,7 @@ class TestRetries:
         async def sleep(seconds: float) -> None:
             pauses.append(seconds)
 
-        monkeypatch.setattr("api.client.http.asyncio.sleep", sleep)
+        monkeypatch.setattr("api.client.http.sleep", sleep)
         return pauses
 
     async def test_until_there_is_an_answer(self, slept: list[float]):
