@@ -28,21 +28,23 @@ from api.schemas import (
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 # An API that is restarted is back within seconds.
-DEFAULT_PATIENCE = 30.0
+DEFAULT_PATIENCE_SECONDS = 30.0
 
 
 class OrderClient:
     """One account of one API, by its key.
 
-    What finds no answer is asked again for `patience` seconds, waiting as long as the API says: placing under the
+    What finds no answer is asked again for `patience_seconds`, waiting as long as the API says: placing under the
     order's name, changes under a key of their own, so that each happens once.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, key: str | None = None, patience: float = DEFAULT_PATIENCE) -> None:
+    def __init__(
+        self, url: str = DEFAULT_URL, key: str | None = None, patience_seconds: float = DEFAULT_PATIENCE_SECONDS
+    ) -> None:
         self._url = url.rstrip("/")
         self._key = key
-        self._patience = patience
-        self._http = Http(self._url, key, patience)
+        self._patience_seconds = patience_seconds
+        self._http = Http(self._url, key, patience_seconds)
 
     async def __aenter__(self) -> Self:
         """The client itself."""
@@ -154,8 +156,8 @@ class OrderClient:
     @contextlib.asynccontextmanager
     async def stream(self) -> AsyncIterator[OrderStream]:
         """One connection to trade and follow on."""
-        connection = Connection(self._url, self._key, self._patience)
+        connection = Connection(self._url, self._key, self._patience_seconds)
         try:
-            yield OrderStream(connection, self._patience)
+            yield OrderStream(connection, self._patience_seconds)
         finally:
             await connection.close()

@@ -15,7 +15,7 @@ from api.client.retries import Patience
 
 # The server says how often it beats; a connection that was silent for twice as long is dead.
 _SILENT_BEATS = 2
-_FIRST_SILENCE = 30.0
+_FIRST_SILENCE_SECONDS = 30.0
 
 Receive = Callable[[dict[str, Any]], None]
 
@@ -27,11 +27,11 @@ class Connection:
     from where it stood, a command under the same key.
     """
 
-    def __init__(self, url: str, key: str | None, patience: float) -> None:
+    def __init__(self, url: str, key: str | None, patience_seconds: float) -> None:
         self._address = f"ws{url.removeprefix('http')}/api/stream"
         self._url = url
         self._headers = authorization(key)
-        self._patience = patience
+        self._patience_seconds = patience_seconds
         self._wanted: dict[str, tuple[Callable[[], dict[str, Any]], Receive]] = {}
         self._open: ClientConnection | None = None
         # Set once the connection is given up: every receiver is told.
@@ -64,14 +64,14 @@ class Connection:
                 await self._open.send(json.dumps(request))
 
     async def _run(self) -> None:
-        patience = Patience(self._patience)
+        patience = Patience(self._patience_seconds)
         while True:
-            retry_after: float | None = None
+            retry_after: int | None = None
             try:
                 async with connect(self._address, additional_headers=self._headers, max_size=None) as connection:
                     failure: ClientError = ApiUnreachable(f"the API at {self._url} closed the stream")
                     if await self._serve(connection):
-                        patience = Patience(self._patience)
+                        patience = Patience(self._patience_seconds)
             except InvalidStatus as error:
                 refused = _refusal(error)
                 if refused.retry_after is None and refused.status < 500:
@@ -86,7 +86,7 @@ class Connection:
 
     async def _serve(self, connection: ClientConnection) -> bool:
         """Hand on messages until the connection breaks; whether there was any."""
-        silence, served = _FIRST_SILENCE, False
+        silence, served = _FIRST_SILENCE_SECONDS, False
         self._open = connection
         try:
             for request, _ in list(self._wanted.values()):

@@ -26,7 +26,7 @@ class ApiRefused(ClientError):
         self.detail = str(problem.get("detail") or problem.get("title") or "")
         self.advice = str(problem.get("advice", ""))
         after = problem.get("retryAfter")
-        self.retry_after = float(after) if isinstance(after, (int, float)) else None
+        self.retry_after = after if isinstance(after, int) else None
         # The fields at fault, by name, with what is wrong with each.
         self.fields: Mapping[str, str] = {
             str(each.get("field")): str(each.get("detail")) for each in problem.get("errors", ())

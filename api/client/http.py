@@ -19,11 +19,11 @@ def authorization(key: str | None) -> dict[str, str]:
 
 
 class Http:
-    """One API. A call that finds no answer, or one that says when to come back, is made again within `patience`."""
+    """One API. What finds no answer, or one that says when to come back, is asked again for `patience_seconds`."""
 
-    def __init__(self, url: str, key: str | None, patience: float) -> None:
+    def __init__(self, url: str, key: str | None, patience_seconds: float) -> None:
         self._url = url
-        self._patience = patience
+        self._patience_seconds = patience_seconds
         self._client = httpx.AsyncClient(base_url=url, headers=authorization(key), timeout=TIMEOUT_SECONDS)
 
     async def close(self) -> None:
@@ -39,7 +39,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The JSON of the answer. Raises ApiRefused, or ApiUnreachable when no answer of an API comes in time."""
-        patience = Patience(self._patience)
+        patience = Patience(self._patience_seconds)
         asked = {name: value for name, value in (query or {}).items() if value is not None}
         while True:
             failure: ApiRefused | ApiUnreachable

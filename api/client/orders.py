@@ -12,6 +12,7 @@ from workflows.domain.time_in_force import TimeInForce
 
 # Token units or prices: "1.5", 2, Decimal("0.25"). A float cannot say what it means.
 Number = str | int | Decimal
+_NUMBERS = ("amount", "amount_out", "max_amount_in", "limit_price", "stop_price")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,10 @@ class NewOrder:
 
     def __post_init__(self) -> None:
         """Refuse what has lost its digits before it came here."""
-        for field in fields(self):
-            if isinstance(getattr(self, field.name), float):
-                raise TypeError(f"{field.name} is a float; send a string or a Decimal")
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str | int | Decimal):
+                raise TypeError(f"{name} must be a string, an int or a Decimal")
 
     def body(self) -> dict[str, Any]:
         """The body of `POST /api/orders`."""

@@ -4,8 +4,8 @@ import random
 import time
 from collections.abc import Callable
 
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 5.0
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Patience:
@@ -14,10 +14,10 @@ class Patience:
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._ends = clock() + seconds
-        self._pause = _FIRST_PAUSE
+        self._pause = _FIRST_PAUSE_SECONDS
 
-    def pause(self, at_least: float | None = None) -> float | None:
+    def pause(self, least_seconds: int | None = None) -> float | None:
         """Seconds to wait before the next try, or None when the patience would be over by then."""
-        pause = max(self._pause * random.uniform(0.5, 1), at_least or 0)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        pause = max(self._pause * random.uniform(0.5, 1), least_seconds or 0)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
         return pause if self._clock() + pause < self._ends else None

@@ -32,9 +32,9 @@ class OrderStream:
     Commands run side by side: wait for the answer of one that the next depends on.
     """
 
-    def __init__(self, connection: Connection, patience: float) -> None:
+    def __init__(self, connection: Connection, patience_seconds: float) -> None:
         self._connection = connection
-        self._patience = patience
+        self._patience_seconds = patience_seconds
 
     async def place(self, order: NewOrder) -> OrderOut:
         """Place an order; one that was placed before under this `client_order_id` is answered as it stands."""
@@ -108,7 +108,7 @@ class OrderStream:
 
     async def _ask(self, op: str, members: dict[str, Any]) -> Any:
         """The result of a command, which is asked again while the API says when to come back."""
-        patience = Patience(self._patience)
+        patience = Patience(self._patience_seconds)
         while True:
             message = await self._answer(op, members)
             if message["type"] == "result":
@@ -144,24 +144,25 @@ class OrderStream:
 
         A problem ends it, unless the API says when to come back, or problems are part of what it tells (`passing`).
         """
-        patience = Patience(self._patience)
+        patience = Patience(self._patience_seconds)
         while True:
-            pause: float | None = 0
+            pause_seconds: float | None = 0
             subscription = _Subscription(self._connection, request)
             async with contextlib.aclosing(subscription.messages()) as messages:
                 async for message in messages:
                     if message["type"] == "problem" and not (passing and subscription.confirmed):
                         refused = ApiRefused(message["problem"])
-                        pause = patience.pause(refused.retry_after) if refused.retry_after is not None else None
-                        if pause is None:
+                        again = refused.retry_after
+                        pause_seconds = patience.pause(again) if again is not None else None
+                        if pause_seconds is None:
                             raise refused
                         break
                     if message["type"] == "event":
-                        patience = Patience(self._patience)
+                        patience = Patience(self._patience_seconds)
                     yield message
                     if message["type"] == "unsubscribed":
                         return
-            await asyncio.sleep(pause or 0)
+            await asyncio.sleep(pause_seconds or 0)
 
 
 class _Subscription:
