@@ -21,6 +21,7 @@ from temporalio.worker import Worker
 from activities.balances import BalanceReader
 from activities.chain_history import ChainHistory
 from activities.crash_points import CrashSettings, crash_plan, plant, refuse_mainnet
+from activities.dead_mans_switch import DeadMansSwitchActivities
 from activities.finding.sources import pool_source
 from activities.findings import Patience
 from activities.halt import TradingGate
@@ -54,12 +55,14 @@ from activities.valuation import Valuer
 from activities.watch import WatchActivities, start_watchers
 from activities.watch_log import WatchLog
 from db.database import Database
+from db.live_orders import LiveOrderReader
 from db.open_orders import OpenOrderReader
 from db.orders import OrderRepository
 from db.reconciliation import ReconciliationRepository
 from db.registry import PoolRepository, TokenRepository
 from db.risk import HaltRepository, ReservationRepository
 from workflows import names
+from workflows.dead_mans_switch import DeadMansSwitchWorkflow
 from workflows.domain.clusters import CLUSTERS
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
@@ -167,6 +170,7 @@ async def order_activities(
             publish.record_cancel_request,
             watch.ensure_watched,
             watch.watch_pair,
+            DeadMansSwitchActivities(LiveOrderReader(database)).cancel_orders,
             refresh.refresh_pools,
             reconcile.begin_reconciliation,
             reconcile.reconcile_orders,
@@ -229,6 +233,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, hooks: WorkerHooks 
                 RefreshPoolsWorkflow,
                 ReconcileWorkflow,
                 WatchWorkflow,
+                DeadMansSwitchWorkflow,
             ],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,

@@ -61,6 +61,14 @@ PRICE_REACHED = "price_reached"
 CANCEL = "cancel"
 AMEND = "amend"
 
+# An account's dead man's switch: how it is started and renewed.
+SWITCH_WORKFLOW = "DeadMansSwitchWorkflow"
+RENEW_SWITCH = "renew"
+
+# One pass over the orders of an account whose switch has fired: thousands of requests; it beats with each.
+CANCEL_ORDERS_TIMEOUT = timedelta(minutes=5)
+CANCEL_ORDERS_HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+
 # The schedule that keeps the registry of pools in step with the chain; its id in Temporal and that of its workflows.
 REFRESH_POOLS_ID = "refresh-pools"
 
