@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from temporalio.api.enums.v1 import PendingActivityState
@@ -18,6 +18,7 @@ from workflows.domain.order import OrderTerms
 from workflows.starting import start_options
 
 _OF_ORDERS = f"WorkflowType = '{names.ORDER_WORKFLOW}'"
+_RUNNING = f"{_OF_ORDERS} AND ExecutionStatus = 'Running'"
 _LIST_PAGE = 1_000
 _RPC_TIMEOUT = timedelta(seconds=5)
 
@@ -54,7 +55,13 @@ class OrderWorkflows:
 
     async def running(self) -> AsyncIterator[AcceptedOrder]:
         """Every order workflow that runs, as the list has it, which is a moment old."""
-        async for each in self._listed(f"{_OF_ORDERS} AND ExecutionStatus = 'Running'"):
+        async for each in self._listed(_RUNNING):
+            yield each
+
+    async def running_of(self, account: str, accepted_by: datetime) -> AsyncIterator[AcceptedOrder]:
+        """Those of an account that were accepted by then."""
+        of_account = f"{names.ORDER_ACCOUNT.name} = '{account}' AND StartTime <= '{accepted_by.isoformat()}'"
+        async for each in self._listed(f"{_RUNNING} AND {of_account}"):
             yield each
 
     async def _listed(self, query: str) -> AsyncIterator[AcceptedOrder]:

@@ -21,6 +21,7 @@ from temporalio.worker import Worker
 from activities.balances import BalanceReader
 from activities.chain_history import ChainHistory
 from activities.crash_points import CrashSettings, crash_plan, plant, refuse_mainnet
+from activities.dead_mans_switch import DeadMansSwitchActivities
 from activities.finding.sources import pool_source
 from activities.findings import Patience
 from activities.halt import TradingGate
@@ -33,6 +34,7 @@ from activities.quotes import QuoteActivities, Quoter
 from activities.reconcile import ReconcileActivities
 from activities.refresh import RefreshActivities
 from activities.registry import Registry
+from activities.reporting import WorkerReporter
 from activities.risk import RiskActivities, RiskDesk
 from activities.route import RouteActivities
 from activities.router import Router, SplitPolicy
@@ -51,13 +53,16 @@ from activities.swap import SwapActivities
 from activities.swap_builder import SwapBuilder
 from activities.valuation import Valuer
 from activities.watch import WatchActivities, start_watchers
+from activities.watch_log import WatchLog
 from db.database import Database
+from db.live_orders import LiveOrderReader
 from db.open_orders import OpenOrderReader
 from db.orders import OrderRepository
 from db.reconciliation import ReconciliationRepository
 from db.registry import PoolRepository, TokenRepository
 from db.risk import HaltRepository, ReservationRepository
 from workflows import names
+from workflows.dead_mans_switch import DeadMansSwitchWorkflow
 from workflows.domain.clusters import CLUSTERS
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
@@ -89,9 +94,9 @@ _CACHED_WORKFLOWS = 1_000
 
 @contextlib.asynccontextmanager
 async def order_activities(
-    settings: WorkerSettings, hooks: WorkerHooks = UNWATCHED
+    settings: WorkerSettings, hooks: WorkerHooks = UNWATCHED, worker: str | None = None
 ) -> AsyncIterator[Sequence[Callable[..., Any]]]:
-    """All activities on real clients, which are closed in order afterwards.
+    """All activities on real clients, which are closed in order afterwards; `worker` reports under that name.
 
     Raises WalletsFileError or WrongCluster when a key cannot be used, or must not be used with this node.
     """
@@ -132,13 +137,17 @@ async def order_activities(
     persist, publish = PersistActivities(store, relay, desk.admit), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
-    watch = WatchActivities(OpenOrderReader(database), reader, settings.watch_interval_ms / 1_000)
+    watchers = WatchLog()
+    watch = WatchActivities(OpenOrderReader(database), reader, settings.watch_interval_ms / 1_000, watchers)
     patience = Patience(
         timedelta(seconds=settings.reconcile_quiet_seconds), timedelta(seconds=settings.reconcile_stuck_seconds)
     )
     reconcile = ReconcileActivities(ReconciliationRepository(database), ChainHistory(rpc), None, relay, patience)
     refresh = RefreshActivities(Registry(rpc, tokens, pools), pool_source(settings, rpc))
     gate.open()
+    reports = contextlib.AsyncExitStack()
+    if worker is not None:
+        await reports.enter_async_context(WorkerReporter(redis, worker, rpc, watchers).running())
     if hooks.balances:
         await keys.enter_async_context(measured_balances(rpc, signers))
     try:
@@ -161,6 +170,7 @@ async def order_activities(
             publish.record_cancel_request,
             watch.ensure_watched,
             watch.watch_pair,
+            DeadMansSwitchActivities(LiveOrderReader(database)).cancel_orders,
             refresh.refresh_pools,
             reconcile.begin_reconciliation,
             reconcile.reconcile_orders,
@@ -169,6 +179,7 @@ async def order_activities(
             reconcile.finish_reconciliation,
         )
     finally:
+        await reports.aclose()
         await confirmations.close()
         await gate.close()
         await rpc.close()
@@ -211,7 +222,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, hooks: WorkerHooks 
     client = await _connect(stop, hooks)
     if client is None:
         return
-    async with order_activities(settings, hooks) as activities:
+    async with order_activities(settings, hooks, client.identity) as activities:
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,
@@ -222,6 +233,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, hooks: WorkerHooks 
                 RefreshPoolsWorkflow,
                 ReconcileWorkflow,
                 WatchWorkflow,
+                DeadMansSwitchWorkflow,
             ],
             activities=activities,
             max_cached_workflows=_CACHED_WORKFLOWS,

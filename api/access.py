@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from starlette.requests import HTTPConnection
 
 from api.guard import tell
+from api.problems import RequestRefused
 from api.rate import Policy, RateLimiter
 from db.keys import ApiKeyRepository
 from workflows.domain.access import LOCAL, ApiKey, Principal, Scope, fingerprint, key_id_of
@@ -120,7 +121,8 @@ class Gatekeeper:
         allowance = await self._limiter.take(client, policy)
         tell(connection, allowance.headers())
         if not allowance.allowed:
-            raise EngineError(ErrorCode.RATE_LIMITED, f"more than {policy.rate} calls a second")
+            detail = f"more than {policy.rate} calls a second"
+            raise RequestRefused(ErrorCode.RATE_LIMITED, detail, members={"retryAfter": allowance.retry_after})
 
 
 def needed_scope(connection: HTTPConnection) -> Scope:

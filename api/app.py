@@ -14,7 +14,7 @@ from api import problems
 from api.access import administrator, principal
 from api.guard import LOOPBACK_HOSTS, Guard
 from api.operations_schemas import HaltRequest
-from api.requests import AmendRequest, CancelAllRequest, OrderRequest, QuoteRequestBody
+from api.requests import AmendRequest, CancelAllAfterRequest, CancelAllRequest, OrderRequest, QuoteRequestBody
 from api.routes import changes, health, markets, operations, orders, pools, streams, trading, web
 from api.schemas import Problem
 from api.services import Services
@@ -89,7 +89,15 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         models = described.setdefault("components", {}).setdefault("schemas", {})
-        for model in (OrderRequest, AmendRequest, CancelAllRequest, QuoteRequestBody, HaltRequest, Problem):
+        for model in (
+            OrderRequest,
+            AmendRequest,
+            CancelAllRequest,
+            CancelAllAfterRequest,
+            QuoteRequestBody,
+            HaltRequest,
+            Problem,
+        ):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             models.update(schema.pop("$defs", {}))
             models[model.__name__] = schema

@@ -25,6 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 
 # What a client should wait before it repeats a request that an outage refused.
 _RETRY_AFTER_SECONDS = 2
+_PASSING = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 # A body full of mistakes is not worth an answer of its own size.
 _MOST_FIELDS = 20
@@ -75,9 +76,10 @@ def document(error: EngineError) -> dict[str, Any]:
         code=error.code,
         advice=error.row.advice,
         errors=list(error.fields) if isinstance(error, RequestRefused) else [],
+        retry_after=_RETRY_AFTER_SECONDS if error.row.http_status in _PASSING else None,
     )
     members = error.members if isinstance(error, RequestRefused) else {}
-    shown = problem.model_dump(mode="json", by_alias=True)
+    shown = problem.model_dump(mode="json", by_alias=True, exclude_none=True)
     if not problem.errors:
         del shown["errors"]
     return shown | members
@@ -107,8 +109,8 @@ def response(error: EngineError) -> Response:
 
 def _response(shown: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     all_headers = dict(headers or {})
-    if shown["status"] in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
-        all_headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    if "retryAfter" in shown:
+        all_headers["Retry-After"] = str(shown["retryAfter"])
     if shown["status"] == HTTPStatus.UNAUTHORIZED:
         all_headers["WWW-Authenticate"] = "Bearer"
     # In ASCII: a detail may quote half a character that no encoding can carry.

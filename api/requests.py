@@ -143,3 +143,13 @@ class CancelAllRequest(Incoming):
     type: Annotated[OrderType, Field(strict=False)] | None = None
     wallet: str | None = Field(default=None, max_length=64)
     order_ids: list[str] | None = Field(default=None, max_length=500)
+
+
+# A day: whoever wants longer does not want a dead man's switch.
+_LONGEST_SWITCH_SECONDS = 86_400
+
+
+class CancelAllAfterRequest(Incoming):
+    """In how many seconds to cancel all orders of the account unless this is asked for again; 0 for never."""
+
+    seconds: int = Field(ge=0, le=_LONGEST_SWITCH_SECONDS, examples=[60])

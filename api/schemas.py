@@ -31,7 +31,10 @@ class FieldProblem(Wire):
 
 
 class Problem(Wire):
-    """A problem document (RFC 9457). `code` is stable; `advice` says what to do; `instance` is in the API's log."""
+    """A problem document (RFC 9457). `code` is stable; `advice` says what to do; `instance` is in the API's log.
+
+    `retryAfter` is there where the same request may succeed after so many seconds, as in the header Retry-After.
+    """
 
     type: str
     title: str
@@ -41,12 +44,13 @@ class Problem(Wire):
     code: ErrorCode
     advice: str
     errors: list[FieldProblem] = Field(default_factory=list)
+    retry_after: int | None = None
 
 
 class Links(Wire):
     """Where to go from an order. `explorer` shows its newest transaction, null on localnet and before there is one."""
 
-    order: str = Field(serialization_alias="self")
+    order: str = Field(alias="self")
     events: str
     attempts: str
     workflow: str
@@ -128,6 +132,14 @@ class CancelAllOut(Wire):
     orders: list[CancelOut]
     failed: list[str]
     remaining: bool
+
+
+class CancelAllAfterOut(Wire):
+    """When all orders of the account are canceled unless this is asked for again before; null: never."""
+
+    account: str
+    current_time: datetime
+    trigger_time: datetime | None
 
 
 class OrderPage(Wire):

@@ -11,6 +11,8 @@ from temporalio.client import Client
 from api.access import Gatekeeper, Keys
 from api.admission import Admission
 from api.changes import OrderChanges
+from api.commands import OrderCommands
+from api.dead_mans_switch import Switches
 from api.engine import Engine
 from api.feeds import AccountFeeds
 from api.hub import EventHub
@@ -24,6 +26,7 @@ from api.settings import ApiAuth, ApiSettings
 from api.stream import OrderStream
 from api.submission import Submission
 from api.tokens import TokenCatalog
+from api.workers import WorkerReports
 from db.account_log import AccountLog
 from db.database import Database
 from db.keys import ApiKeyRepository
@@ -42,8 +45,7 @@ class Services:
     engine: Engine
     reader: OrderReader
     lookup: OrderLookup
-    submission: Submission
-    changes: OrderChanges
+    commands: OrderCommands
     tokens: TokenCatalog
     stream: OrderStream
     channels: Channels
@@ -54,6 +56,7 @@ class Services:
     operations: OperationsReader
     halts: HaltRepository
     reconciliations: ReconciliationRepository
+    workers: WorkerReports
 
 
 @contextlib.asynccontextmanager
@@ -70,15 +73,16 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
     try:
         async with hub.running(), feeds.running():
             stream = OrderStream(hub, lookup, reader, web_ui)
+            submission = Submission(engine, lookup, reader, Admission(reader, settings.api_orders_in_progress))
+            commands = OrderCommands(submission, OrderChanges(client), Switches(client), lookup, reader, tokens)
             yield Services(
                 engine=engine,
                 reader=reader,
                 lookup=lookup,
-                submission=Submission(engine, lookup, reader, Admission(reader, settings.api_orders_in_progress)),
-                changes=OrderChanges(client),
+                commands=commands,
                 tokens=tokens,
                 stream=stream,
-                channels=Channels(hub, feeds, stream, QuoteFeeds(engine), tokens),
+                channels=Channels(hub, feeds, stream, QuoteFeeds(engine), tokens, commands, web_ui),
                 readiness=ReadinessChecks(engine, database, hub),
                 web_ui=web_ui,
                 gatekeeper=_gatekeeper(settings, database, redis),
@@ -86,6 +90,7 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 operations=OperationsReader(database),
                 halts=HaltRepository(database),
                 reconciliations=ReconciliationRepository(database),
+                workers=WorkerReports(redis),
             )
     finally:
         await redis.aclose()

@@ -13,16 +13,23 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.access import SUBPROTOCOL
 from api.body import parse_object
+from api.commands import OrderCommands
 from api.feeds import AccountFeeds, FeedEnded, FollowerTooSlow
 from api.follow import AccountFollower
 from api.hub import EventHub
+from api.present import WebUi
 from api.problems import document, invalid, refused_field
 from api.quote_feeds import QuoteFeeds
 from api.schemas import Wire
 from api.stream import TRY_AGAIN_LATER, OrderStream, SlowClient, close, send_text
 from api.stream_schemas import (
+    Amend,
+    Cancel,
+    CancelAll,
+    CancelAllAfter,
     Heartbeat,
     Ping,
+    Place,
     RequestProblem,
     Subscribed,
     SubscribeOrder,
@@ -35,6 +42,7 @@ from api.stream_schemas import (
 )
 from api.swaps import understood
 from api.tokens import TokenCatalog
+from api.trading import Admit, StreamTrading
 from workflows.domain.errors import EngineError, ErrorCode
 
 log = logging.getLogger(__name__)
@@ -47,22 +55,25 @@ _MOST_SUBSCRIPTIONS = 200
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """What can be followed."""
+    """What can be followed, and asked for."""
 
     hub: EventHub
     feeds: AccountFeeds
     orders: OrderStream
     quotes: QuoteFeeds
     tokens: TokenCatalog
+    commands: OrderCommands
+    web_ui: WebUi
 
 
 class StreamSession:
     """Serves one client of one account until it leaves."""
 
-    def __init__(self, websocket: WebSocket, account: str, channels: Channels) -> None:
+    def __init__(self, websocket: WebSocket, account: str, channels: Channels, admit: Admit) -> None:
         self._websocket = websocket
         self._account = account
         self._channels = channels
+        self._trading = StreamTrading(channels.commands, channels.web_ui, account, admit, self._send)
         self._subscriptions: dict[str, asyncio.Task[None]] = {}
         # The reason to close with: the client is too slow.
         self._too_slow: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -87,6 +98,7 @@ class StreamSession:
             for outcome in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
                     log.error("a stream of account %s failed", self._account, exc_info=outcome)
+            await self._trading.finished()
 
     async def _read(self) -> None:
         with contextlib.suppress(ConnectionError):
@@ -132,6 +144,8 @@ class StreamSession:
                     raise refused_field(ErrorCode.REQUEST_INVALID, "id", "is no subscription of this stream")
                 task.cancel()
                 await self._send(Unsubscribed(id=request.id))
+            case Place() | Cancel() | Amend() | CancelAll() | CancelAllAfter():
+                self._trading.begin(request)
             case Ping():
                 await self._send(Heartbeat(id=request.id))
 

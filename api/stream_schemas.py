@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, SerializeAsAny, TypeAdapter
 
 from api.requests import Incoming, QuoteRequestBody
 from api.schemas import Wire
@@ -45,6 +45,53 @@ class Unsubscribe(Incoming):
     id: RequestId
 
 
+class Place(Incoming):
+    """Place an order; `order` is the body of `POST /api/orders`."""
+
+    op: Literal["place"]
+    id: RequestId
+    order: dict[str, Any]
+
+
+class Cancel(Incoming):
+    """Cancel an order; repeated under its `idempotencyKey` it is answered as the first time."""
+
+    op: Literal["cancel"]
+    id: RequestId
+    order_id: str = Field(max_length=64)
+    idempotency_key: str | None = Field(default=None, max_length=128)
+
+
+class Amend(Incoming):
+    """Change an order; `changes` is the body of `PATCH /api/orders/{id}`, `version` what the order must be at, or "*".
+
+    Repeated under its `idempotencyKey` the change is made once.
+    """
+
+    op: Literal["amend"]
+    id: RequestId
+    order_id: str = Field(max_length=64)
+    version: Annotated[int, Field(ge=0, le=2**31 - 1)] | Literal["*"] | None = None
+    changes: dict[str, Any]
+    idempotency_key: str | None = Field(default=None, max_length=128)
+
+
+class CancelAll(Incoming):
+    """Cancel all orders that fit; `filter` is the body of `POST /api/orders/cancel-all`, by default everything."""
+
+    op: Literal["cancelAll"]
+    id: RequestId
+    filter: dict[str, Any] = Field(default_factory=dict)
+
+
+class CancelAllAfter(Incoming):
+    """The account's dead man's switch: cancel everything in so many seconds unless asked again; 0 switches it off."""
+
+    op: Literal["cancelAllAfter"]
+    id: RequestId
+    seconds: int
+
+
 class Ping(Incoming):
     """Ask for a sign of life."""
 
@@ -53,7 +100,8 @@ class Ping(Incoming):
 
 
 Subscribe = Annotated[SubscribeOrder | SubscribeOrders | SubscribeQuotes, Field(discriminator="channel")]
-StreamRequest = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="op")]
+Command = Place | Cancel | Amend | CancelAll | CancelAllAfter
+StreamRequest = Annotated[Subscribe | Unsubscribe | Command | Ping, Field(discriminator="op")]
 
 stream_request: TypeAdapter[StreamRequest] = TypeAdapter(StreamRequest)
 
@@ -88,6 +136,19 @@ class Heartbeat(Wire):
 
     type: Literal["heartbeat"] = "heartbeat"
     id: str | None = None
+
+
+class CommandResult(Wire):
+    """The command `id` was carried out; `result` is what its HTTP route answers.
+
+    `replayed` says of a placed order that the same request was taken before.
+    """
+
+    type: Literal["result"] = "result"
+    id: str
+    op: str
+    replayed: bool = False
+    result: SerializeAsAny[Wire]
 
 
 class RequestProblem(Wire):

@@ -26,6 +26,7 @@ from workflows.messages import (
     SwapSettled,
     WatchedPair,
 )
+from workflows.switch_messages import CancelOrders, OrdersAsked
 
 
 @activity.defn
@@ -116,6 +117,12 @@ async def ensure_watched(pair: WatchedPair) -> None:
 @activity.defn
 async def watch_pair(pair: WatchedPair) -> None:
     """Tell the pair's open orders when their price is reached; returns when there has been none for a while."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def cancel_orders(request: CancelOrders) -> OrdersAsked:
+    """Ask each of the orders to be canceled; each answers for itself, as to any cancellation."""
     raise NotImplementedError
 
 

@@ -1,27 +1,19 @@
-"""Orders: cancel, change, cancel many."""
+"""Orders: cancel, change, cancel many, cancel all unless told otherwise."""
 
-import asyncio
 from typing import Annotated, Any
-from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from api.access import account
 from api.body import json_object
+from api.commands import Versions
 from api.present import etag, order_out
 from api.problems import refused_field
-from api.requests import AmendRequest, CancelAllRequest
-from api.schemas import CancelAllOut, CancelOut, OrderOut
+from api.requests import AmendRequest, CancelAllAfterRequest, CancelAllRequest
+from api.schemas import CancelAllAfterOut, CancelAllOut, CancelOut, OrderOut
 from api.services import Services, services
-from api.swaps import mints_of_pair, validated
-from api.terms import amendment_of, check_limit
-from db.rows import OrderView
-from db.views import LiveFilter
-from workflows.domain.amendment import amended
 from workflows.domain.errors import EngineError, ErrorCode
-from workflows.domain.ids import is_order_id
-from workflows.domain.lifecycle import is_terminal
-from workflows.messages import AmendOrder, CancelResult
+from workflows.messages import CancelResult
 
 router = APIRouter(tags=["orders"])
 
@@ -31,10 +23,6 @@ _Key = Annotated[
     str | None,
     Header(max_length=128, description="A request that is repeated under the same key is answered as the first one."),
 ]
-
-# What one request cancels, and how many of them at a time: seconds at most.
-_MOST_CANCELED = 500
-_CONCURRENT = 20
 
 
 def _body(model: type) -> dict[str, Any]:
@@ -49,32 +37,18 @@ async def cancel_all(request: Request, engine: _Services, owner: _Account) -> Ca
 
     Each is answered as by its own cancellation. An order that was accepted this very moment may not be among them.
     """
-    wanted = validated(CancelAllRequest, await json_object(request))
-    chosen = LiveFilter(
-        order_ids=[each for each in wanted.order_ids if is_order_id(each)] if wanted.order_ids is not None else None,
-        pair=await mints_of_pair(engine.tokens, wanted.pair) if wanted.pair is not None else None,
-        type=wanted.type,
-        wallet=wanted.wallet,
-    )
-    try:
-        views = await engine.reader.live(owner, chosen, _MOST_CANCELED + 1)
-    except ConnectionError as error:
-        raise EngineError(ErrorCode.ENGINE_UNAVAILABLE, "PostgreSQL does not answer") from error
-    gate = asyncio.Semaphore(_CONCURRENT)
+    return await engine.commands.cancel_all(await json_object(request), owner)
 
-    async def one(view: OrderView) -> CancelOut | str:
-        async with gate:
-            try:
-                return await _cancel(engine, view, owner, str(uuid4()))
-            except EngineError:
-                return view.terms.order_id
 
-    answers = await asyncio.gather(*(one(view) for view in views[:_MOST_CANCELED]))
-    return CancelAllOut(
-        orders=[answer for answer in answers if isinstance(answer, CancelOut)],
-        failed=[answer for answer in answers if isinstance(answer, str)],
-        remaining=len(views) > _MOST_CANCELED,
-    )
+@router.post("/api/orders/cancel-all-after", openapi_extra=_body(CancelAllAfterRequest))
+async def cancel_all_after(request: Request, engine: _Services, owner: _Account) -> CancelAllAfterOut:
+    """Cancel all orders of the account in so many seconds, unless this is asked for again before; 0 switches it off.
+
+    A dead man's switch: a bot asks every few seconds for the next minute, and should it die, or its line, its orders
+    are canceled. It needs neither this API process nor the line to it. There is one per account, which all of its keys
+    renew; orders that are accepted after it has fired are not touched. With 503 `switch_unknown` ask again.
+    """
+    return await engine.commands.cancel_all_after(await json_object(request), owner)
 
 
 @router.post("/api/orders/{order_id}/cancel", responses={202: {"model": CancelOut}})
@@ -86,8 +60,7 @@ async def cancel_order(
     202 `pending` when no worker answers: the wish is stored, and honored as soon as one runs. Cancelling again does no
     harm. 503 `engine_unavailable` says that the wish may not be stored.
     """
-    view = await engine.lookup.find_for_stream(order_id, owner)
-    answer = await _cancel(engine, view, owner, idempotency_key or str(uuid4()))
+    answer = await engine.commands.cancel(order_id, owner, idempotency_key)
     if answer.result is CancelResult.PENDING:
         response.status_code = 202
     return answer
@@ -106,57 +79,23 @@ async def amend_order(
     """Change prices, expiry, slippage or deadline of an order that is pending or open.
 
     428 without `If-Match`, 412 when the order has moved on since, 409 when it can no longer be changed. With 503
-    `amendment_unknown` the change may still be made.
+    `amendment_unknown` the change may still be made; repeated under its `Idempotency-Key` it is made once.
     """
-    amendment = amendment_of(validated(AmendRequest, await json_object(request)))
+    body = await json_object(request)
     if if_match is None:
         raise EngineError(ErrorCode.VERSION_REQUIRED, "the request does not say which version it is about")
-    view = await engine.lookup.find_for_stream(order_id, owner)
-    version = _version(if_match, view)
-    check_limit(amended(view.terms, amendment))
-    wanted = AmendOrder(amendment=amendment, version=version)
-    answer = await engine.changes.amend(order_id, wanted, idempotency_key or str(uuid4()))
-    changed = OrderView(
-        terms=answer.terms,
-        status=answer.status,
-        last_seq=answer.seq,
-        attempt=answer.attempt,
-        reason=None,
-        venue=None,
-        signature=None,
-        fill=None,
-        updated_at=answer.updated_at,
-    )
+    changed = await engine.commands.amend(order_id, body, owner, _versions(if_match), idempotency_key)
     response.headers["ETag"] = etag(changed)
     return order_out(changed, engine.web_ui)
 
 
-async def _cancel(engine: Services, view: OrderView, owner: str, update_id: str) -> CancelOut:
-    order_id = view.terms.order_id
-    if not is_terminal(view.status):
-        answer = await engine.changes.cancel(order_id, update_id)
-        if not isinstance(answer, bool):
-            return CancelOut(order_id=order_id, result=answer.result, status=answer.status, signature=answer.signature)
-        if answer:
-            return CancelOut(
-                order_id=order_id, result=CancelResult.PENDING, status=view.status, signature=view.signature
-            )
-        view = await engine.lookup.find_for_stream(order_id, owner)
-        if not is_terminal(view.status):
-            raise EngineError(ErrorCode.ENGINE_UNAVAILABLE, f"Temporal knows no workflow of order {order_id}")
-    return CancelOut(
-        order_id=order_id, result=CancelResult.ALREADY_TERMINAL, status=view.status, signature=view.signature
-    )
-
-
-def _version(if_match: str, view: OrderView) -> int | None:
-    """The version that the order must be at, None for any. Raises EngineError `version_mismatch`."""
+def _versions(if_match: str) -> Versions:
+    """The versions that an If-Match header allows. Raises RequestRefused `request_invalid`."""
     tags = [tag.strip() for tag in if_match.split(",")]
     if tags == ["*"]:
         return None
     if any(not (tag.startswith(('"', 'W/"')) and tag.endswith('"')) for tag in tags):
         raise refused_field(ErrorCode.REQUEST_INVALID, "If-Match", 'must be an ETag such as "3", or *')
     # A weak tag never matches here, nor does one of something else (RFC 9110).
-    if etag(view) not in tags:
-        raise EngineError(ErrorCode.VERSION_MISMATCH, f"the order is at version {view.last_seq}")
-    return view.last_seq
+    numbers = (tag[1:-1] for tag in tags if tag.startswith('"'))
+    return frozenset(int(number) for number in numbers if number.isascii() and number.isdigit() and len(number) <= 10)

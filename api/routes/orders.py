@@ -10,11 +10,8 @@ from api.body import json_object
 from api.cursor import cursor_after, position_of
 from api.examples import ORDER_EXAMPLES
 from api.present import attempt_out, etag, event_out, order_out, order_path
-from api.requests import OrderRequest
 from api.schemas import AttemptList, EventList, EventOut, OrderOut, OrderPage, WorkflowOut
 from api.services import Services, services
-from api.swaps import understood, validated
-from api.terms import check_times, name_of, terms_of
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import is_order_id, workflow_id
 from workflows.domain.lifecycle import Status
@@ -61,11 +58,8 @@ async def submit_order(
     repeated, for ever: the same request is answered with the same order and `Idempotency-Replayed: true`, another one
     under the same name with 422 `idempotency_key_reused`.
     """
-    wanted = validated(OrderRequest, await json_object(request))
-    name = name_of(wanted, idempotency_key)
-    terms = terms_of(wanted, await understood(wanted, engine.tokens), owner, name)
-    view, replayed = await engine.submission.place(terms, lambda: check_times(wanted))
-    response.headers["Location"] = order_path(terms.order_id)
+    view, replayed = await engine.commands.place(await json_object(request), owner, idempotency_key)
+    response.headers["Location"] = order_path(view.terms.order_id)
     response.headers["ETag"] = etag(view)
     if replayed:
         response.status_code = 200

@@ -11,6 +11,7 @@ from api.problems import refused_field
 from api.services import Services, services
 from api.session import StreamSession
 from api.sse import EventStreamResponse, server_sent_events
+from workflows.domain.access import Principal, Scope
 from workflows.domain.errors import EngineError, ErrorCode
 
 router = APIRouter()
@@ -35,8 +36,12 @@ async def stream_order_by_query(websocket: WebSocket, engine: _Services, owner: 
 
 @router.websocket("/api/stream")
 async def stream_account(websocket: WebSocket, engine: _Services, owner: _Account) -> None:
-    """Subscriptions to orders, to all orders of the account and to quotes, on one connection."""
-    await StreamSession(websocket, owner, engine.channels).serve()
+    """Subscriptions to orders, to all orders of the account and to quotes, and trading, on one connection."""
+
+    async def admit(scope: Scope) -> Principal:
+        return await engine.gatekeeper.admit(websocket, scope)
+
+    await StreamSession(websocket, owner, engine.channels, admit).serve()
 
 
 @router.get("/api/events", response_class=EventStreamResponse, responses={200: {"content": {"text/event-stream": {}}}})

@@ -10,10 +10,12 @@ from redis.asyncio import Redis
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.dead_mans_switch import DeadMansSwitchActivities
 from activities.publish import RedisRelay
 from api.engine import Engine
-from api.settings import ApiSettings
+from api.settings import ApiAuth, ApiSettings
 from db.database import Database
+from db.live_orders import LiveOrderReader
 from db.orders import OrderRepository
 from db.registry import TokenRepository
 from tests.api.running import Api, RunWorker, StoringActivities, serving
@@ -21,6 +23,7 @@ from tests.samples import SOL, USDC
 from tests.servers import PostgresServer, RedisServer, free_port
 from tests.workflows.scripted import Script
 from workflows import names
+from workflows.dead_mans_switch import DeadMansSwitchWorkflow
 from workflows.domain.order import OrderTerms
 from workflows.order import OrderWorkflow
 from workflows.quote import QuoteWorkflow
@@ -39,6 +42,7 @@ def task_queue(monkeypatch: pytest.MonkeyPatch) -> str:
     """A task queue of the test's own: no worker takes up the orders of another test."""
     queue = f"orders-{uuid4()}"
     monkeypatch.setattr("api.engine.TASK_QUEUE", queue)
+    monkeypatch.setattr("api.dead_mans_switch.TASK_QUEUE", queue)
     return queue
 
 
@@ -72,6 +76,14 @@ async def api(api_settings: ApiSettings, task_queue: str, database: Database) ->
 
 
 @pytest.fixture
+async def guarded(api_settings: ApiSettings, task_queue: str, database: Database) -> AsyncIterator[Api]:
+    """An API that wants keys."""
+    await TokenRepository(database).upsert([SOL, USDC])
+    async with serving(api_settings.model_copy(update={"api_auth": ApiAuth.KEYS})) as api:
+        yield api
+
+
+@pytest.fixture
 async def relay(redis_server: RedisServer) -> AsyncIterator[RedisRelay]:
     """The relay as the worker uses it."""
     async with Redis.from_url(redis_server.url) as redis:
@@ -90,8 +102,8 @@ def run_worker(
         worker = Worker(
             temporal_server.client,
             task_queue=task_queue,
-            workflows=[OrderWorkflow, QuoteWorkflow],
-            activities=activities.all(),
+            workflows=[OrderWorkflow, QuoteWorkflow, DeadMansSwitchWorkflow],
+            activities=(*activities.all(), DeadMansSwitchActivities(LiveOrderReader(database)).cancel_orders),
             sticky_queue_schedule_to_start_timeout=names.STICKY_TIMEOUT,
         )
         async with worker:

@@ -120,7 +120,7 @@ class TestCancelAll:
         assert (await api.http.post("/api/orders/cancel-all", json={})).json()["orders"] == []
 
     async def test_one_request_cancels_so_many(self, api: Api, worker, monkeypatch):
-        monkeypatch.setattr("api.routes.changes._MOST_CANCELED", 2)
+        monkeypatch.setattr("api.commands._MOST_CANCELED", 2)
         for _ in range(3):
             await opened(api)
         first = (await api.http.post("/api/orders/cancel-all", json={})).json()
@@ -209,7 +209,7 @@ class TestAmend:
             assert (in_flight.status_code, in_flight.json()["code"]) == (409, "order_not_amendable")
             steps.may_settle.set()
             await becomes(api, order_id, "confirmed")
-            workflow = await api.services.changes._handle(order_id).result()
+            workflow = await api.services.commands.changes._handle(order_id).result()
             assert workflow["status"] == Status.CONFIRMED
             ended = await amend(api, order_id, "*", slippageBps=3)
             assert (ended.status_code, ended.json()["code"]) == (409, "order_ended")

@@ -58,6 +58,7 @@ def test_activities_know_no_workflow_but_the_composition_root() -> None:
     workflow_modules = (
         "workflows.order",
         "workflows.quote",
+        "workflows.dead_mans_switch",
         "workflows.refresh",
         "workflows.steps",
         "workflows.plugin",

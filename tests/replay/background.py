@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from tests.replay.record import RECORDER, recording_server, write
 from tests.samples import SOL, USDC
+from tests.workflows.histories import happened
 from tests.workflows.scripted import Answer, has_no_pools, pays, unreadable
 from workflows import names
+from workflows.dead_mans_switch import DeadMansSwitchWorkflow
 from workflows.domain.routing import VenueQuotes
 from workflows.messages import (
     FinishReconciliation,
@@ -36,9 +38,16 @@ from workflows.quote import QuoteWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
 from workflows.survey import SurveyWorkflow
+from workflows.switch_messages import CancelOrders, DeadMansSwitch, OrdersAsked, RenewSwitch
 
 HISTORIES = Path(__file__).parent / "background"
-WORKFLOWS: Sequence[type] = (QuoteWorkflow, ReconcileWorkflow, RefreshPoolsWorkflow, SurveyWorkflow)
+WORKFLOWS: Sequence[type] = (
+    DeadMansSwitchWorkflow,
+    QuoteWorkflow,
+    ReconcileWorkflow,
+    RefreshPoolsWorkflow,
+    SurveyWorkflow,
+)
 
 Step = Callable[..., Awaitable[Any]]
 
@@ -48,12 +57,16 @@ _BEGINNING = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Background:
-    """One way: the workflow, what it is given, its steps, and whether it fails."""
+    """One way: the workflow, what it is given, its steps, whether it fails, and the signals that come to it.
+
+    The first of those comes with its start, each further one once a timer runs.
+    """
 
     workflow: Any
     given: Sequence[Any]
     steps: Sequence[Step]
     fails: bool = False
+    signals: Sequence[RenewSwitch] = ()
 
 
 def _quotes(raydium: Answer, meteora: Answer) -> Background:
@@ -125,6 +138,24 @@ def _reconcile(whole: bool, away: str = "") -> Background:
     return Background(ReconcileWorkflow, (), steps, fails=bool(away))
 
 
+def _switch(switch: DeadMansSwitch, *signals: RenewSwitch) -> Background:
+    answers = iter((OrdersAsked(asked=2, left=2), OrdersAsked(asked=0, left=0)))
+
+    @activity.defn
+    async def cancel_orders(request: CancelOrders) -> OrdersAsked:
+        return next(answers)
+
+    return Background(DeadMansSwitchWorkflow, (switch,), (cancel_orders,), signals=signals)
+
+
+def _alive(at: datetime, until: datetime | None) -> RenewSwitch:
+    return RenewSwitch(at=at, until=until)
+
+
+_OFF = DeadMansSwitch(account="desk")
+_SOON, _FAR = _BEGINNING + timedelta(seconds=60), _BEGINNING.replace(year=2999)
+
+
 BACKGROUND = {
     "quotes": _quotes(pays(290), pays(291)),
     "quotes_of_one_venue": _quotes(unreadable(), pays(291)),
@@ -134,6 +165,12 @@ BACKGROUND = {
     "survey_that_breaks": _survey(breaks=True),
     "refreshed": _refresh(),
     "refresh_failed": _refresh(fails=True),
+    "switch_fired": _switch(_OFF, _alive(_BEGINNING, _SOON)),
+    "switch_put_off_then_off": _switch(_OFF, _alive(_BEGINNING, _FAR), _alive(_SOON, _FAR), _alive(_SOON, None)),
+    "switch_brought_forward": _switch(_OFF, _alive(_BEGINNING, _FAR), _alive(_BEGINNING, _SOON)),
+    "switch_renewed_too_late": _switch(_OFF, _alive(_BEGINNING, _SOON), _alive(_SOON, _FAR), _alive(_SOON, None)),
+    "switch_goes_on": _switch(DeadMansSwitch(account="desk", until=_SOON)),
+    "switch_goes_on_canceling": _switch(DeadMansSwitch(account="desk", fired_at=_BEGINNING)),
     "reconciled": _reconcile(whole=False),
     "reconciled_everything": _reconcile(whole=True),
     "reconciled_without_the_chain": _reconcile(whole=False, away="swaps"),
@@ -141,7 +178,10 @@ BACKGROUND = {
 
 
 async def _record(client: Client, name: str, way: Background) -> WorkflowHistory:
-    handle = await client.start_workflow(way.workflow.run, *way.given, id=name, task_queue=names.TASK_QUEUE)
+    start = {"start_signal": names.RENEW_SWITCH, "start_signal_args": way.signals[:1]} if way.signals else {}
+    handle: WorkflowHandle[Any, Any] = await client.start_workflow(
+        way.workflow.run, args=way.given, id=name, task_queue=names.TASK_QUEUE, **start
+    )
     worker = Worker(
         client,
         task_queue=names.TASK_QUEUE,
@@ -152,6 +192,9 @@ async def _record(client: Client, name: str, way: Background) -> WorkflowHistory
         max_cached_workflows=0,
     )
     async with worker:
+        for signal in way.signals[1:]:
+            await happened(handle, "timer_started")
+            await handle.signal(names.RENEW_SWITCH, signal)
         try:
             await handle.result()
             failed = False

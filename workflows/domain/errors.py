@@ -48,6 +48,7 @@ class ErrorCode(StrEnum):
     ORDER_NOT_AMENDABLE = "order_not_amendable"
     ORDER_ENDED = "order_ended"
     AMENDMENT_UNKNOWN = "amendment_unknown"
+    SWITCH_UNKNOWN = "switch_unknown"
     WALLET_UNKNOWN = "wallet_unknown"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     ACCEPTANCE_UNKNOWN = "acceptance_unknown"
@@ -128,6 +129,7 @@ TABLE: dict[ErrorCode, Row] = {
     ErrorCode.AMENDMENT_UNKNOWN: Row(
         503, Retry.NEVER, "The change may still be made: read the order before you repeat it."
     ),
+    ErrorCode.SWITCH_UNKNOWN: Row(503, Retry.NEVER, "The switch may be as asked or as before: ask again."),
     ErrorCode.WALLET_UNKNOWN: Row(422, Retry.NEVER, "Name a wallet that the engine holds a key for."),
     ErrorCode.ENGINE_UNAVAILABLE: Row(503, Retry.NEVER, "Nothing was created; repeat after Retry-After seconds."),
     ErrorCode.ACCEPTANCE_UNKNOWN: Row(

@@ -56,6 +56,11 @@ def parse_memo(text: str) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found else None
 
 
+def switch_id(account: str) -> str:
+    """The Temporal workflow id of an account's dead man's switch."""
+    return f"dead-mans-switch-{account}"
+
+
 def watch_id(first: str, second: str) -> str:
     """The Temporal workflow id of the watcher of two mints, which are given in byte order of their text."""
     return f"watch-{first}-{second}"
