@@ -26,7 +26,9 @@ from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderTerms
 from workflows.messages import ExecuteSwap, PreparedSwap, PrepareSwap, SettleSwap, SwapExecuted, SwapSettled
 
-# Well below the heartbeat timeout, so that a slow moment of the worker is not taken for its death.
+# Well below the heartbeat timeout, so that a slow moment of the worker is not taken for its death. The start counts as
+# a sign of life too, and each further one is a write of Temporal's: a swap that lands soon needs none.
+_FIRST_HEARTBEAT_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 0.35
 
 
@@ -135,10 +137,10 @@ async def _beating() -> AsyncIterator[None]:
 
 
 async def _beat() -> None:
+    await asyncio.sleep(_FIRST_HEARTBEAT_SECONDS)
     while True:
-        # The start counts as the first sign of life: a swap that lands at once needs no other.
-        await asyncio.sleep(_HEARTBEAT_SECONDS)
         activity.heartbeat()
+        await asyncio.sleep(_HEARTBEAT_SECONDS)
 
 
 def _traded(terms: OrderTerms, swap: SwapAttempt) -> Traded:

@@ -1,8 +1,9 @@
 """One configuration for client, worker and replayer, so that a replay cannot drift from production."""
 
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import UnsandboxedWorkflowRunner
+
+from workflows.payloads import data_converter
 
 
 def order_engine_plugin() -> SimplePlugin:
@@ -13,5 +14,5 @@ def order_engine_plugin() -> SimplePlugin:
     otherwise: import contracts keep I/O out, and the tests replay every history inside the strict sandbox.
     """
     return SimplePlugin(
-        "order-engine", data_converter=pydantic_data_converter, workflow_runner=lambda _: UnsandboxedWorkflowRunner()
+        "order-engine", data_converter=data_converter, workflow_runner=lambda _: UnsandboxedWorkflowRunner()
     )
