@@ -17,6 +17,7 @@ from starlette.routing import Match
 from starlette.websockets import WebSocket
 
 from api.schemas import FieldProblem, Problem
+from workflows.domain.error_table import TABLE, may_repeat
 from workflows.domain.errors import EngineError, ErrorCode
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 # What a client should wait before it repeats a request that an outage refused.
-_RETRY_AFTER_SECONDS = 2
+RETRY_AFTER_SECONDS = 2
 
 # A body full of mistakes is not worth an answer of its own size.
 _MOST_FIELDS = 20
@@ -64,16 +65,28 @@ def invalid(error: ValidationError | RequestValidationError) -> RequestRefused:
     return RequestRefused(ErrorCode.REQUEST_INVALID, _short(f"not acceptable: {named}"), fields)
 
 
+def type_of(code: ErrorCode) -> str:
+    """The `type` of a problem: where the API says what the code means."""
+    return f"/api/errors/{code}"
+
+
+def title_of(code: ErrorCode) -> str:
+    """The code as people read it."""
+    return code.replace("_", " ").capitalize()
+
+
 def document(error: EngineError) -> dict[str, Any]:
     """The problem document of an error."""
+    row = TABLE[error.code]
     problem = Problem(
-        type=f"urn:order-engine:problem:{error.code}",
-        title=error.code.replace("_", " ").capitalize(),
-        status=error.row.http_status,
+        type=type_of(error.code),
+        title=title_of(error.code),
+        status=row.http_status,
         detail=_short(error.detail),
         instance=f"urn:uuid:{uuid4()}",
         code=error.code,
-        advice=error.row.advice,
+        retryable=may_repeat(error.code),
+        advice=row.advice,
         errors=list(error.fields) if isinstance(error, RequestRefused) else [],
     )
     members = error.members if isinstance(error, RequestRefused) else {}
@@ -108,7 +121,7 @@ def response(error: EngineError) -> Response:
 def _response(shown: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     all_headers = dict(headers or {})
     if shown["status"] in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
-        all_headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+        all_headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if shown["status"] == HTTPStatus.UNAUTHORIZED:
         all_headers["WWW-Authenticate"] = "Bearer"
     # In ASCII: a detail may quote half a character that no encoding can carry.

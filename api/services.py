@@ -24,6 +24,7 @@ from api.settings import ApiAuth, ApiSettings
 from api.stream import OrderStream
 from api.submission import Submission
 from api.tokens import TokenCatalog
+from api.waiting import OrderWaits
 from db.account_log import AccountLog
 from db.database import Database
 from db.keys import ApiKeyRepository
@@ -42,6 +43,7 @@ class Services:
     engine: Engine
     reader: OrderReader
     lookup: OrderLookup
+    waits: OrderWaits
     submission: Submission
     changes: OrderChanges
     tokens: TokenCatalog
@@ -74,6 +76,7 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 engine=engine,
                 reader=reader,
                 lookup=lookup,
+                waits=OrderWaits(hub, lookup),
                 submission=Submission(engine, lookup, reader, Admission(reader, settings.api_orders_in_progress)),
                 changes=OrderChanges(client),
                 tokens=tokens,

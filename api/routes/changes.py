@@ -1,13 +1,15 @@
 """Orders: cancel, change, cancel many."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from api.access import account
 from api.body import json_object
+from api.described import ETAG, json_body, refusals
+from api.examples import AMEND_EXAMPLES, CANCEL_ALL_EXAMPLES
 from api.present import etag, order_out
 from api.problems import refused_field
 from api.requests import AmendRequest, CancelAllRequest
@@ -15,8 +17,8 @@ from api.schemas import CancelAllOut, CancelOut, OrderOut
 from api.services import Services, services
 from api.swaps import mints_of_pair, validated
 from api.terms import amendment_of, check_limit
+from db.filters import OrderFilter
 from db.rows import OrderView
-from db.views import LiveFilter
 from workflows.domain.amendment import amended
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import is_order_id
@@ -37,23 +39,21 @@ _MOST_CANCELED = 500
 _CONCURRENT = 20
 
 
-def _body(model: type) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
 # Before the routes with an order id, which would take its path.
-@router.post("/api/orders/cancel-all", openapi_extra=_body(CancelAllRequest))
+@router.post(
+    "/api/orders/cancel-all",
+    openapi_extra=json_body(CancelAllRequest, CANCEL_ALL_EXAMPLES) | refusals(ErrorCode.TOKEN_UNKNOWN),
+)
 async def cancel_all(request: Request, engine: _Services, owner: _Account) -> CancelAllOut:
     """Cancel all orders that have not ended and fit the filter, oldest first, at most 500 at a time.
 
     Each is answered as by its own cancellation. An order that was accepted this very moment may not be among them.
     """
     wanted = validated(CancelAllRequest, await json_object(request))
-    chosen = LiveFilter(
+    chosen = OrderFilter(
         order_ids=[each for each in wanted.order_ids if is_order_id(each)] if wanted.order_ids is not None else None,
         pair=await mints_of_pair(engine.tokens, wanted.pair) if wanted.pair is not None else None,
-        type=wanted.type,
+        types=[wanted.type] if wanted.type is not None else None,
         wallet=wanted.wallet,
     )
     try:
@@ -77,7 +77,10 @@ async def cancel_all(request: Request, engine: _Services, owner: _Account) -> Ca
     )
 
 
-@router.post("/api/orders/{order_id}/cancel", responses={202: {"model": CancelOut}})
+@router.post(
+    "/api/orders/{order_id}/cancel",
+    responses={202: {"model": CancelOut, "description": "The wish is stored; no worker has answered yet."}},
+)
 async def cancel_order(
     order_id: str, response: Response, engine: _Services, owner: _Account, idempotency_key: _Key = None
 ) -> CancelOut:
@@ -93,7 +96,19 @@ async def cancel_order(
     return answer
 
 
-@router.patch("/api/orders/{order_id}", openapi_extra=_body(AmendRequest))
+@router.patch(
+    "/api/orders/{order_id}",
+    responses={200: {"headers": ETAG}},
+    openapi_extra=json_body(AmendRequest, AMEND_EXAMPLES)
+    | refusals(
+        ErrorCode.PRICE_INVALID,
+        ErrorCode.VERSION_REQUIRED,
+        ErrorCode.VERSION_MISMATCH,
+        ErrorCode.ORDER_NOT_AMENDABLE,
+        ErrorCode.ORDER_ENDED,
+        ErrorCode.AMENDMENT_UNKNOWN,
+    ),
+)
 async def amend_order(
     order_id: str,
     request: Request,

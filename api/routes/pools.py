@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from api.described import PAIR_CODES, QUOTE_CODES, refusals
 from api.market_schemas import ExcludedPoolOut, PoolOut, PoolsOut
 from api.services import Services, services
 from api.swaps import two_tokens
@@ -23,7 +24,7 @@ _TOKEN = "Symbol, in any case, or mint address."
 _PRICE = Context(prec=18)
 
 
-@router.get("/api/pools")
+@router.get("/api/pools", openapi_extra=refusals(*PAIR_CODES, *QUOTE_CODES))
 async def list_pools(
     engine: _Services,
     token_in: Annotated[str, Query(alias="tokenIn", min_length=1, max_length=64, description=_TOKEN)],

@@ -13,7 +13,7 @@ from api.session import StreamSession
 from api.sse import EventStreamResponse, server_sent_events
 from workflows.domain.errors import EngineError, ErrorCode
 
-router = APIRouter()
+router = APIRouter(tags=["streams"])
 
 _Services = Annotated[Services, Depends(services)]
 _Account = Annotated[str, Depends(account)]
