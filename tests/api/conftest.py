@@ -24,6 +24,7 @@ from workflows import names
 from workflows.domain.order import OrderTerms
 from workflows.order import OrderWorkflow
 from workflows.quote import QuoteWorkflow
+from workflows.survey import SurveyWorkflow
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,7 +91,7 @@ def run_worker(
         worker = Worker(
             temporal_server.client,
             task_queue=task_queue,
-            workflows=[OrderWorkflow, QuoteWorkflow],
+            workflows=[OrderWorkflow, QuoteWorkflow, SurveyWorkflow],
             activities=activities.all(),
             sticky_queue_schedule_to_start_timeout=names.STICKY_TIMEOUT,
         )
