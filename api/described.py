@@ -32,6 +32,11 @@ def needs(scope: Scope) -> dict[str, Any]:
     return {SCOPE: scope}
 
 
+# Of a parameter whose absence the route refuses itself, with a code of its own.
+NEEDED = "x-needed"
+needed: dict[str, Any] = {NEEDED: True}
+
+
 def header(description: str, required: bool = True, **schema: Any) -> dict[str, Any]:
     """A header of an answer."""
     return {"description": description, "required": required, "schema": {"type": "string"} | schema}

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from api import problems
 from api.access import needed_scope
-from api.described import CODES, SCOPE, Headers, header
+from api.described import CODES, NEEDED, SCOPE, Headers, header
 from api.operations_schemas import HaltRequest
 from api.requests import AmendRequest, CancelAllRequest, OrderRequest, QuoteRequestBody
 from api.schemas import Problem
@@ -92,7 +92,9 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
     is_open = not _OPEN.isdisjoint(operation["tags"])
     for parameter in operation.get("parameters", ()):
-        parameter["schema"] = _as_sent(parameter["schema"])
+        schema = parameter["schema"] = _as_sent(parameter["schema"])
+        if schema.pop(NEEDED, False):
+            parameter["required"] = True
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
     for status, codes in _by_status(_codes(path, operation, is_open)).items():

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from api.access import account
 from api.body import json_object
-from api.described import ETAG, json_body, refusals
+from api.described import ETAG, json_body, needed, refusals
 from api.examples import AMEND_EXAMPLES, CANCEL_ALL_EXAMPLES
 from api.present import etag, order_out
 from api.problems import refused_field
@@ -115,7 +115,9 @@ async def amend_order(
     response: Response,
     engine: _Services,
     owner: _Account,
-    if_match: Annotated[str | None, Header(description="The order's `ETag`, or `*`; needed.")] = None,
+    if_match: Annotated[
+        str | None, Header(description="The order's `ETag`, or `*`.", examples=["*"], json_schema_extra=needed)
+    ] = None,
     idempotency_key: _Key = None,
 ) -> OrderOut:
     """Change prices, expiry, slippage or deadline of an order that is pending or open.
