@@ -69,6 +69,10 @@ class Quoter:
 
     async def venue(self, venue: str, request: QuoteRequest) -> VenueQuotes:
         """Every pool of the venue; a venue that cannot be read is an answer with its reason."""
+        return (await self.look(venue, request))[0]
+
+    async def look(self, venue: str, request: QuoteRequest) -> tuple[VenueQuotes, Sequence[QuotedPool]]:
+        """Every pool of the venue, and the states that those which quote were quoted at, best first."""
         pair = Pair.of(request.token_in.mint, request.token_out.mint)
         try:
             state = await self._pools.read(pair)
@@ -84,22 +88,24 @@ class Quoter:
                     break
                 state = await self._pools.read_further(pair, missing)
         except ChainUnavailable as error:
-            return VenueQuotes(venue=venue, reason=ErrorCode.CHAIN_UNAVAILABLE, detail=str(error))
+            return VenueQuotes(venue=venue, reason=ErrorCode.CHAIN_UNAVAILABLE, detail=str(error)), ()
         except ConnectionError as error:
-            return VenueQuotes(venue=venue, reason=ErrorCode.QUOTE_UNAVAILABLE, detail=f"pool registry: {error}")
-        quotes = [result.report() for result in results if isinstance(result, QuotedPool)]
-        return VenueQuotes(
+            return VenueQuotes(venue=venue, reason=ErrorCode.QUOTE_UNAVAILABLE, detail=f"pool registry: {error}"), ()
+        quoted = sorted(
+            (result for result in results if isinstance(result, QuotedPool)),
+            key=lambda found: -found.quote.amount_out if request.amount_out is None else found.quote.amount_in,
+        )
+        answer = VenueQuotes(
             venue=venue,
             slot=state.clock.slot,
-            quotes=tuple(
-                sorted(quotes, key=lambda quote: -quote.amount_out if request.amount_out is None else quote.amount_in)
-            ),
+            quotes=tuple(found.report() for found in quoted),
             refusals=tuple(
                 _refusal(pool, result)
                 for pool, result in zip(of_venue, results, strict=True)
                 if isinstance(result, VenueError)
             ),
         )
+        return answer, quoted
 
     def pool(
         self, state: PoolState, pair: PairState, request: QuoteRequest, memo: str | None = None

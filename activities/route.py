@@ -31,15 +31,16 @@ class RouteActivities:
         """
         terms = request.terms
         try:
-            decision = await self._router.decide(terms, request.event.attempt, request.venues)
+            routed = await self._router.decide(terms, request.event.attempt, request.venues)
         except EngineError as error:
             raise refusal(error) from None
         except Exception as error:
             # Writes are repeated for ever, a calculation that went wrong must not be: nothing is signed yet.
             log.exception("order %s: no route", terms.order_id)
             raise refusal(EngineError(ErrorCode.INTERNAL_ERROR, f"routing: {type(error).__name__}")) from error
+        decision = routed.decision
         event = request.event.model_copy(
-            update={"venue": decision.route.venue, "data": told(decision, terms.token_out)}
+            update={"venue": decision.route.venue, "data": told(decision, terms.token_out, routed.curves)}
         )
         stands = await self._store.append_event(terms.order_id, event)
         await self._relay.publish(terms.order_id, terms.account, (stands,))

@@ -1,11 +1,13 @@
 """Decide how an order is filled: the best single pool, or two pools in one transaction when that gains enough."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from solders.pubkey import Pubkey
 
+from activities.curves import price_curves
 from activities.quotes import VENUES, QuotedPool, Quoter
 from activities.swap_builder import SwapBuilder
 from activities.venues.errors import VenueError
@@ -14,7 +16,7 @@ from workflows.domain.errors import EngineError
 from workflows.domain.ids import memo
 from workflows.domain.order import OrderTerms
 from workflows.domain.risk import Limits, allowed_venues
-from workflows.domain.routing import Decision, PoolQuote, VenueQuotes, choose, prefer_split
+from workflows.domain.routing import Decision, PoolQuote, PriceCurves, VenueQuotes, choose, prefer_split
 from workflows.messages import QuoteRequest
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,14 @@ class SplitPolicy:
     least_gain_bps: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A decision, and what its pools pay for other sizes in the states that it was made in."""
+
+    decision: Decision
+    curves: PriceCurves
+
+
 class Router:
     """Turns both venues' quotes into a decision."""
 
@@ -37,7 +47,7 @@ class Router:
         self._policy = policy
         self._limits = limits
 
-    async def decide(self, terms: OrderTerms, attempt: int, venues: tuple[VenueQuotes, ...]) -> Decision:
+    async def decide(self, terms: OrderTerms, attempt: int, venues: tuple[VenueQuotes, ...]) -> Routed:
         """The decision for an attempt of the order; raises EngineError when no pool of an allowed venue can fill it.
 
         The quotes are taken again behind the swaps decided on since they were made, and later quotes stand behind
@@ -47,8 +57,10 @@ class Router:
         request = QuoteRequest(
             token_in=terms.token_in, token_out=terms.token_out, amount_in=terms.amount_in, amount_out=terms.amount_out
         )
-        venues = allowed_venues(self._limits, tuple([await self._again(venue, request) for venue in venues]))
+        looks = [await self._again(venue, request) for venue in venues]
+        venues = allowed_venues(self._limits, tuple(answer for answer, _ in looks))
         single = choose(venues, terms.token_in, terms.token_out, terms.exact_out)
+        curves = _curves(single, [pool for _, pools in looks for pool in pools])
         try:
             decision = await self._split(terms, attempt, request, single)
             parts = [
@@ -57,15 +69,15 @@ class Router:
         except (VenueError, ConnectionError, EngineError) as error:
             # The single pool is as good as before; a split is only ever an improvement on it.
             log.info("order %s is not split: %s", terms.order_id, error)
-            return single
+            return Routed(single, curves)
         self._quoter.decided(memo(terms.order_id, attempt), parts)
-        return decision
+        return Routed(decision, curves)
 
-    async def _again(self, venue: VenueQuotes, request: QuoteRequest) -> VenueQuotes:
+    async def _again(self, venue: VenueQuotes, request: QuoteRequest) -> tuple[VenueQuotes, Sequence[QuotedPool]]:
         if venue.reason is not None:
-            return venue
-        again = await self._quoter.venue(venue.venue, request)
-        return venue if again.reason is not None else again
+            return venue, ()
+        again, pools = await self._quoter.look(venue.venue, request)
+        return (venue, ()) if again.reason is not None else (again, pools)
 
     async def _split(self, terms: OrderTerms, attempt: int, request: QuoteRequest, single: Decision) -> Decision:
         best = single.route.legs[0]
@@ -91,6 +103,12 @@ class Router:
         if terms.token_in.mint == str(NATIVE_MINT):
             return -(-lamports * best.amount_out // best.amount_in)
         return 0
+
+
+def _curves(single: Decision, pools: Sequence[QuotedPool]) -> PriceCurves:
+    known = {str(pool.pool.address): pool for pool in pools}
+    ranked = (*single.route.legs, *single.others)
+    return price_curves([known[quote.pool] for quote in ranked if quote.pool in known], single.route.amount_in)
 
 
 def _part(request: QuoteRequest, leg: PoolQuote) -> QuoteRequest:

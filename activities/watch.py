@@ -19,6 +19,7 @@ from activities.solana.rpc import ChainUnavailable
 from activities.venues.errors import MissingAccounts, VenueError
 from activities.venues.pool import Mode, Pool, Swap
 from activities.watch_book import Book, Size, Waiting
+from activities.watch_log import Watcher, WatchLog
 from workflows import names
 from workflows.domain.ids import watch_id, workflow_id
 from workflows.domain.open_order import OpenOrder
@@ -159,6 +160,11 @@ class _Orders:
         if stamp[0]:
             self._occupied_at = now
 
+    @property
+    def count(self) -> int:
+        """How many are open, as far as is known."""
+        return self._stamp[0] if self._stamp is not None else 0
+
     def deserted(self) -> bool:
         """Whether there has been no order for a while, by the store's own word."""
         return time.monotonic() - self._occupied_at > _LINGER_SECONDS
@@ -191,10 +197,11 @@ class Announcements:
 class WatchActivities:
     """The watcher of a pair, and seeing to it that there is one."""
 
-    def __init__(self, orders: OpenOrders, pools: PoolReader, interval: float) -> None:
+    def __init__(self, orders: OpenOrders, pools: PoolReader, interval: float, log: WatchLog) -> None:
         self._orders = orders
         self._pools = pools
         self._interval = interval
+        self._log = log
         self._hints = asyncio.Semaphore(_CONCURRENT_HINTS)
         self._announcements = Announcements()
 
@@ -206,6 +213,10 @@ class WatchActivities:
     @activity.defn
     async def watch_pair(self, pair: WatchedPair) -> None:
         """Tell the pair's open orders when their price is reached; returns when there has been none for a while."""
+        with self._log.watching(pair) as watcher:
+            await self._watch(pair, watcher)
+
+    async def _watch(self, pair: WatchedPair, watcher: Watcher) -> None:
         orders, repeats = _Orders(self._orders, pair), Repeats()
         seen: tuple[int, Book] | None = None
         crossed: Sequence[Waiting] = ()
@@ -219,8 +230,10 @@ class WatchActivities:
                     if seen != (state.clock.slot, orders.book):
                         seen = state.clock.slot, orders.book
                         crossed = await self._crossed(pair, state, orders.book)
+                watcher.saw(state.clock.slot, orders.count)
             except (ChainUnavailable, ConnectionError, TimeoutError) as error:
-                log.warning("pools of %s: %s", pair, error or "no answer in time")
+                watcher.trouble = str(error) or "no answer in time"
+                log.warning("pools of %s: %s", pair, watcher.trouble)
                 seen, crossed = None, ()
             await self._tell(repeats.due(crossed, time.monotonic()))
             await asyncio.sleep(max(0.0, started + self._interval - time.monotonic()))

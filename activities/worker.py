@@ -33,6 +33,7 @@ from activities.quotes import QuoteActivities, Quoter
 from activities.reconcile import ReconcileActivities
 from activities.refresh import RefreshActivities
 from activities.registry import Registry
+from activities.reporting import WorkerReporter
 from activities.risk import RiskActivities, RiskDesk
 from activities.route import RouteActivities
 from activities.router import Router, SplitPolicy
@@ -51,6 +52,7 @@ from activities.swap import SwapActivities
 from activities.swap_builder import SwapBuilder
 from activities.valuation import Valuer
 from activities.watch import WatchActivities, start_watchers
+from activities.watch_log import WatchLog
 from db.database import Database
 from db.open_orders import OpenOrderReader
 from db.orders import OrderRepository
@@ -89,9 +91,9 @@ _CACHED_WORKFLOWS = 1_000
 
 @contextlib.asynccontextmanager
 async def order_activities(
-    settings: WorkerSettings, hooks: WorkerHooks = UNWATCHED
+    settings: WorkerSettings, hooks: WorkerHooks = UNWATCHED, worker: str | None = None
 ) -> AsyncIterator[Sequence[Callable[..., Any]]]:
-    """All activities on real clients, which are closed in order afterwards.
+    """All activities on real clients, which are closed in order afterwards; `worker` reports under that name.
 
     Raises WalletsFileError or WrongCluster when a key cannot be used, or must not be used with this node.
     """
@@ -132,13 +134,17 @@ async def order_activities(
     persist, publish = PersistActivities(store, relay, desk.admit), PublishActivities(store, relay)
     quotes, route = QuoteActivities(quoter), RouteActivities(store, relay, router)
     swap = SwapActivities(store, relay, rpc, builder, confirmations, in_flight)
-    watch = WatchActivities(OpenOrderReader(database), reader, settings.watch_interval_ms / 1_000)
+    watchers = WatchLog()
+    watch = WatchActivities(OpenOrderReader(database), reader, settings.watch_interval_ms / 1_000, watchers)
     patience = Patience(
         timedelta(seconds=settings.reconcile_quiet_seconds), timedelta(seconds=settings.reconcile_stuck_seconds)
     )
     reconcile = ReconcileActivities(ReconciliationRepository(database), ChainHistory(rpc), None, relay, patience)
     refresh = RefreshActivities(Registry(rpc, tokens, pools), pool_source(settings, rpc))
     gate.open()
+    reports = contextlib.AsyncExitStack()
+    if worker is not None:
+        await reports.enter_async_context(WorkerReporter(redis, worker, rpc, watchers).running())
     if hooks.balances:
         await keys.enter_async_context(measured_balances(rpc, signers))
     try:
@@ -169,6 +175,7 @@ async def order_activities(
             reconcile.finish_reconciliation,
         )
     finally:
+        await reports.aclose()
         await confirmations.close()
         await gate.close()
         await rpc.close()
@@ -211,7 +218,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, hooks: WorkerHooks 
     client = await _connect(stop, hooks)
     if client is None:
         return
-    async with order_activities(settings, hooks) as activities:
+    async with order_activities(settings, hooks, client.identity) as activities:
         worker = Worker(
             client,
             task_queue=names.TASK_QUEUE,

@@ -105,10 +105,49 @@ class ReconciliationOut(Wire):
     findings: list[FindingOut]
 
 
+class EndpointOut(Wire):
+    """An RPC endpoint as one worker finds it; the one of the least cost is asked first.
+
+    `circuit` is closed, half_open, open or resting. `costMs` is its latency and penalties for failures and lag.
+    """
+
+    host: str
+    circuit: str
+    cost_ms: int
+    latency_ms: int | None
+    slots_behind: int
+    heard_at: datetime | None
+    rests_until: datetime | None
+
+
+class WatcherOut(Wire):
+    """The watcher of a pair's price: open orders, and how old its newest look at the pools was, with its slot."""
+
+    pair: str
+    since: datetime
+    orders: int
+    slot: int | None
+    lag_ms: int | None
+    trouble: str | None
+
+
+class WorkerOut(Wire):
+    """A worker as it told at `at`, `silentMs` ago; `stale` when it should have told again since."""
+
+    worker: str
+    started_at: datetime
+    at: datetime
+    silent_ms: int
+    stale: bool
+    endpoints: list[EndpointOut]
+    watchers: list[WatcherOut]
+
+
 class OperationsOut(Wire):
     """The engine's work of the last minutes: of `account`, or of all accounts where it is null.
 
-    `reconciliation` is told with all accounts only, and null before the first one. Figures are drawn from the newest
+    `reconciliation` and `workers` are told with all accounts only; null before the first one, and while Redis is away.
+    Figures are drawn from the newest
     5000 orders of each account in the window.
     """
 
@@ -126,6 +165,7 @@ class OperationsOut(Wire):
     streams: int
     halt: HaltOut | None
     reconciliation: ReconciliationOut | None
+    workers: list[WorkerOut] | None
 
 
 class WhoOut(Wire):

@@ -157,7 +157,7 @@ def _waited(since: datetime, until: datetime | None) -> str:
 def _meaning(code: ErrorCode) -> str:
     """What a code means, as part of a sentence."""
     text = TABLE[code].meaning.rstrip(".")
-    return text if text[:2].isupper() else text[0].lower() + text[1:]
+    return text if text[1].isupper() else text[0].lower() + text[1:]
 
 
 def _capital(text: str) -> str:

@@ -25,6 +25,7 @@ from api.stream import OrderStream
 from api.submission import Submission
 from api.tokens import TokenCatalog
 from api.waiting import OrderWaits
+from api.workers import WorkerReports
 from db.account_log import AccountLog
 from db.database import Database
 from db.keys import ApiKeyRepository
@@ -56,6 +57,7 @@ class Services:
     operations: OperationsReader
     halts: HaltRepository
     reconciliations: ReconciliationRepository
+    workers: WorkerReports
 
 
 @contextlib.asynccontextmanager
@@ -89,6 +91,7 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 operations=OperationsReader(database),
                 halts=HaltRepository(database),
                 reconciliations=ReconciliationRepository(database),
+                workers=WorkerReports(redis),
             )
     finally:
         await redis.aclose()

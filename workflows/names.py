@@ -17,7 +17,12 @@ ORDER_STATUS = SearchAttributeKey.for_keyword("OrderStatus")
 ORDER_PAIR = SearchAttributeKey.for_keyword("OrderPair")
 ORDER_TYPE = SearchAttributeKey.for_keyword("OrderType")
 ORDER_ACCOUNT = SearchAttributeKey.for_keyword("OrderAccount")
-SEARCH_ATTRIBUTES = (ORDER_STATUS, ORDER_PAIR, ORDER_TYPE, ORDER_ACCOUNT)
+ORDER_VENUE = SearchAttributeKey.for_keyword("OrderVenue")
+ORDER_REASON = SearchAttributeKey.for_keyword("OrderReason")
+SEARCH_ATTRIBUTES = (ORDER_STATUS, ORDER_PAIR, ORDER_TYPE, ORDER_ACCOUNT, ORDER_VENUE, ORDER_REASON)
+
+# The OrderStatus of an order that neither rests nor has ended: each step on the way would cost an event and a write.
+IN_PROGRESS = "in_progress"
 
 # A venue that does not answer within this is left out of the round.
 QUOTE_TIMEOUT = timedelta(seconds=2)
@@ -68,3 +73,14 @@ RECONCILE_ID = "reconcile"
 # The whole history of a busy installation, an amount at a time; a part that stops showing progress is tried again.
 RECONCILE_TIMEOUT = timedelta(hours=2)
 RECONCILE_HEARTBEAT_TIMEOUT = timedelta(seconds=60)
+
+# Where each worker tells, in Redis, how its nodes and watchers are: a sorted set of the workers' names by time, and the
+# report of each under its own key. Only a view: nothing depends on it, and it ends by itself.
+WORKERS_KEY = "order-engine:workers"
+WORKER_REPORT_EVERY = timedelta(seconds=2)
+WORKER_REPORT_KEPT = timedelta(minutes=2)
+
+
+def report_key(worker: str) -> str:
+    """The Redis key of a worker's report."""
+    return f"{WORKERS_KEY}:{worker}"

@@ -16,7 +16,8 @@ from workflows.domain.order import Fill, OrderEvent, OrderTerms
 from workflows.domain.retry import Failure
 from workflows.domain.routing import Decision, VenueQuotes
 from workflows.messages import Carried, OrderAccepted, OrderState, PersistOrder, PreparedSwap, PublishStatus
-from workflows.story import tell
+from workflows.shelf import Shelf
+from workflows.story import Attempts, tell
 
 # Keyed writes repeat for ever: an outage of PostgreSQL delays an order and loses nothing.
 WRITE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=2))
@@ -72,6 +73,8 @@ class OrderRecord:
         self._fill: Fill | None = None
         self._cancel_requested = False
         self._checks_risk = True
+        self._attempts_told = Attempts()
+        self._shelf = Shelf()
 
     def _view(self) -> OrderState:
         status = self._status or Status.PENDING
@@ -184,7 +187,9 @@ class OrderRecord:
         self._triggered = self._triggered or bool(event.data.get("triggered"))
         self._broadcast = self._broadcast or event.status is Status.SUBMITTED
         self._updated_at = event.at
-        workflow.set_current_details(tell(self._view()))
+        self._attempts_told.hear(event)
+        self._shelf.put(event)
+        workflow.set_current_details(tell(self._view(), self._attempts_told.lines()))
 
     def _honor_cancel(self) -> None:
         """Called only where no signature can still land."""

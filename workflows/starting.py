@@ -6,7 +6,14 @@ from temporalio.common import Priority, SearchAttributePair, TypedSearchAttribut
 
 from workflows.domain.ids import workflow_id
 from workflows.domain.order import OrderTerms
-from workflows.names import ORDER_ACCOUNT, ORDER_PAIR, ORDER_TYPE, WORKFLOW_TASK_TIMEOUT
+from workflows.names import (
+    IN_PROGRESS,
+    ORDER_ACCOUNT,
+    ORDER_PAIR,
+    ORDER_STATUS,
+    ORDER_TYPE,
+    WORKFLOW_TASK_TIMEOUT,
+)
 
 
 def start_options(terms: OrderTerms) -> dict[str, Any]:
@@ -22,6 +29,7 @@ def start_options(terms: OrderTerms) -> dict[str, Any]:
                 SearchAttributePair(ORDER_PAIR, f"{terms.token_in.symbol}/{terms.token_out.symbol}"),
                 SearchAttributePair(ORDER_TYPE, terms.type),
                 SearchAttributePair(ORDER_ACCOUNT, terms.account),
+                SearchAttributePair(ORDER_STATUS, IN_PROGRESS),
             ]
         ),
     }

@@ -135,6 +135,10 @@ class Health:
         """It is so many slots behind the best that was seen."""
         self._lag, self._lag_at = max(0, slots), now
 
+    def latency(self) -> float | None:
+        """The running mean of its answers' times, None before the first one."""
+        return None if self.heard_at is None else self._latency
+
     def slots_behind(self, now: float) -> int:
         """How many slots behind it was, which counts for less the longer ago that was."""
         return int(self._lag * _decay(now - self._lag_at))

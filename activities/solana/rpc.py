@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
@@ -22,6 +23,7 @@ from activities.solana.observer import Circuit, RpcObserver
 from activities.solana.statuses import Statuses
 from activities.solana.transport import Provider, Transport, solana_client
 from activities.venues.pool import Account, AccountFilter
+from workflows.domain.worker_report import EndpointReport
 
 # `getMultipleAccounts` and `getSignatureStatuses` refuse more (Solana RPC documentation).
 MAX_ACCOUNTS = 100
@@ -258,6 +260,26 @@ class SolanaRpc(RpcMethods):
     def nodes(self) -> Sequence[RpcNode]:
         """Each node that may be asked now, the best first; none while all have asked to be left alone."""
         return [self._nodes[endpoint] for endpoint in self._endpoints.in_order()]
+
+    def report(self) -> tuple[EndpointReport, ...]:
+        """How each endpoint stands, in the order in which they were named."""
+        now, moment = self._clock(), datetime.now(UTC)
+
+        def at(seconds: float) -> datetime:
+            return moment + timedelta(seconds=seconds - now)
+
+        return tuple(
+            EndpointReport(
+                host=each.host,
+                circuit=each.health.circuit(now),
+                cost_ms=round(each.health.cost(now) * 1_000),
+                latency_ms=None if (latency := each.health.latency()) is None else round(latency * 1_000),
+                slots_behind=each.health.slots_behind(now),
+                heard_at=None if each.health.heard_at is None else at(each.health.heard_at),
+                rests_until=at(each.health.rests_until()) if each.health.rests_until() > now else None,
+            )
+            for each in self._nodes
+        )
 
     async def close(self) -> None:
         """Close the connections."""

@@ -19,6 +19,7 @@ from api.operations_schemas import (
     SetbackOut,
     StepOut,
     WhoOut,
+    WorkerOut,
 )
 from api.services import Services, services
 from db.operations import Window
@@ -58,11 +59,12 @@ async def show_operations(
     now = datetime.now(UTC)
     window = Window(since=now - timedelta(minutes=minutes), buckets=_BUCKETS, bucket_seconds=minutes * 60 // _BUCKETS)
     try:
-        found, halt, reconciled, readiness = await asyncio.gather(
+        found, halt, reconciled, readiness, workers = await asyncio.gather(
             engine.operations.look(account, window),
             engine.halts.in_force(),
             _reconciliation(engine.reconciliations) if account is None else _nothing(),
             engine.readiness.check(),
+            _workers(engine) if account is None else _nothing(),
         )
     except ConnectionError as error:
         raise EngineError(ErrorCode.ENGINE_UNAVAILABLE, "PostgreSQL does not answer") from error
@@ -85,6 +87,7 @@ async def show_operations(
         streams=engine.channels.feeds.followers,
         halt=halt_out(halt),
         reconciliation=reconciled,
+        workers=workers,
     )
 
 
@@ -95,6 +98,10 @@ def halt_out(halt: Halt | None) -> HaltOut | None:
 
 async def _nothing() -> None:
     return None
+
+
+async def _workers(engine: Services) -> list[WorkerOut] | None:
+    return await engine.workers.read({token.mint: token.symbol for token in await engine.tokens.all()})
 
 
 async def _reconciliation(reconciliations: ReconciliationRepository) -> ReconciliationOut | None:

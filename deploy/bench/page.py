@@ -7,8 +7,9 @@ import asyncio
 import contextlib
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from time import monotonic
 
 import uvicorn
 from playwright.async_api import CDPSession, Page, async_playwright
@@ -16,6 +17,9 @@ from playwright.async_api import CDPSession, Page, async_playwright
 from deploy.bench.page_feed import Feed
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+# The time is told in so many parts, of which the first ones warm up.
+_STRETCHES = 12
 
 # Every frame's length, and a hand that scrolls up and down all the time.
 _WATCH = """() => {
@@ -37,19 +41,29 @@ class NoBrowser(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """One stretch of the time: frame lengths in milliseconds; at its end the seconds since the begin and the heap."""
+
+    ends_at: float
+    frames: list[float]
+    heap: int
+
+
+@dataclass(frozen=True, slots=True)
 class Smoothness:
-    """What was seen: events taken, frames with their lengths in milliseconds, the heap in bytes, elements."""
+    """What was seen: orders in the table, events taken, the stretches, elements at the end."""
 
     orders: int
     events: int
-    frames: list[float]
-    heap_early: int
-    heap_late: int
+    stretches: list[Stretch]
     elements: int
 
 
-async def run(count: int, rate: int, seconds: int) -> Smoothness:
-    """Show `count` orders while `rate` events a second come in, for so long. Raises NoBrowser."""
+async def run(count: int, rate: int, seconds: int, told: Callable[[Stretch], None]) -> Smoothness:
+    """Show `count` orders while `rate` events a second come in, for so long; `told` hears of each stretch.
+
+    Raises NoBrowser.
+    """
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
         raise NoBrowser("no chromium is installed")
@@ -61,16 +75,19 @@ async def run(count: int, rate: int, seconds: int) -> Smoothness:
         shown = await _scroll_to_all(page, count)
         tools = await page.context.new_cdp_session(page)
         await page.evaluate(_WATCH)
-        before = feed.sent
-        await asyncio.sleep(seconds / 4)
-        early = await _heap(tools)
-        await page.evaluate("frames_.length = 0")
-        await asyncio.sleep(seconds * 3 / 4)
-        frames = await page.evaluate("frames_.slice()")
-        late = await _heap(tools)
+        before, begun = feed.sent, monotonic()
+        stretches: list[Stretch] = []
+        for number in range(1, _STRETCHES + 1):
+            await asyncio.sleep(max(0.0, begun + seconds * number / _STRETCHES - monotonic()))
+            # Read before the collection, which stops the page; taken out, so that they do not weigh on the heap.
+            frames = await page.evaluate("frames_.splice(0)")
+            heap = await _heap(tools)
+            await page.evaluate("frames_.length = 0")
+            stretches.append(Stretch(monotonic() - begun, frames, heap))
+            told(stretches[-1])
         elements = await page.evaluate("document.querySelectorAll('*').length")
         await browser.close()
-    return Smoothness(shown, feed.sent - before, frames, early, late, elements)
+    return Smoothness(shown, feed.sent - before, stretches, elements)
 
 
 async def _scroll_to_all(page: Page, count: int) -> int:
@@ -103,18 +120,33 @@ async def _serving(feed: Feed) -> AsyncIterator[str]:
             await task
 
 
+def progress(stretch: Stretch) -> str:
+    """A stretch in words."""
+    return (
+        f"{stretch.ends_at:7.0f} s  heap {_mib(stretch.heap)}  {len(stretch.frames)} frames,"
+        f" p99 {_part(stretch.frames, 0.99):.1f} ms, longest {max(stretch.frames, default=0.0):.1f} ms"
+    )
+
+
 def report(seen: Smoothness, seconds: int) -> list[str]:
     """The figures in words."""
-    lengths = sorted(seen.frames)
-
-    def part(share: float) -> str:
-        return f"{lengths[min(len(lengths) - 1, int(share * len(lengths)))]:.1f} ms"
-
-    long = sum(length > 100 for length in lengths)
-    early, late = (f"{size / 2**20:.1f} MiB" for size in (seen.heap_early, seen.heap_late))
+    frames = [length for stretch in seen.stretches for length in stretch.frames]
+    # Code is compiled and lists fill up at first: memory is compared from the first quarter on.
+    settled = [stretch.heap for stretch in seen.stretches[_STRETCHES // 4 - 1 :]]
+    long = sum(length > 100 for length in frames)
     return [
         f"{seen.orders} orders in the table, {seen.events} events in {seconds} s, scrolled all the time",
-        f"frames: p50 {part(0.5)}, p99 {part(0.99)}, longest {lengths[-1]:.1f} ms;"
-        f" {long} of {len(lengths)} over 100 ms",
-        f"heap after collection: {early} after a quarter, {late} at the end; {seen.elements} elements",
+        f"frames: p50 {_part(frames, 0.5):.1f} ms, p99 {_part(frames, 0.99):.1f} ms, longest {max(frames):.1f} ms;"
+        f" {long} of {len(frames)} over 100 ms",
+        f"heap after collection: {_mib(settled[0])} after a quarter, {_mib(settled[-1])} at the end,"
+        f" {_mib(max(settled))} at most between; {seen.elements} elements",
     ]
+
+
+def _part(frames: list[float], share: float) -> float:
+    lengths = sorted(frames) or [0.0]
+    return lengths[min(len(lengths) - 1, int(share * len(lengths)))]
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"

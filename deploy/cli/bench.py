@@ -115,15 +115,17 @@ def quotes() -> None:
 def page(
     count: Annotated[int, typer.Option(min=100, max=4_000, help="Orders in the table.")] = 2_000,
     rate: Annotated[int, typer.Option(min=20, help="Events per second.")] = 50,
-    seconds: Annotated[int, typer.Option(min=8, help="How long to look.")] = 60,
+    seconds: Annotated[int, typer.Option(min=12, help="How long to look.")] = 60,
+    minutes: Annotated[int | None, typer.Option(min=1, help="How long to look, in place of seconds.")] = None,
 ) -> None:
     """Frames and memory of the web page over a busy table, in a headless Chromium; needs no running stack."""
     try:
-        from deploy.bench.page import NoBrowser, report, run
+        from deploy.bench.page import NoBrowser, progress, report, run
     except ImportError as error:
         raise CommandError(f"needs the packages of development: {error}") from error
     try:
-        seen = asyncio.run(run(count, rate, seconds))
+        seconds = minutes * 60 if minutes is not None else seconds
+        seen = asyncio.run(run(count, rate, seconds, lambda stretch: print(progress(stretch), flush=True)))
     except NoBrowser as error:
         raise CommandError(str(error)) from error
     for line in report(seen, seconds):

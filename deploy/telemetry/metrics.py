@@ -6,7 +6,6 @@ Beside the process's own metrics it serves those of Temporal's SDK and what a so
 import asyncio
 import contextlib
 import logging
-import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
@@ -16,7 +15,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Metric, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import REGISTRY
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 Answer = TypeVar("Answer")
 
@@ -25,9 +23,6 @@ log = logging.getLogger(__name__)
 # Prometheus gives a scrape up after 10 s; whoever is asked on its behalf has less.
 _SOURCE_SECONDS = 4.0
 _START_SECONDS = 10.0
-
-# Between finding a free port and listening on it another process may take it.
-_PORT_TRIES = 5
 
 
 class Source(Protocol):
@@ -59,26 +54,6 @@ def served_metrics(
     finally:
         server.stop()
         thread.join(_START_SECONDS)
-
-
-def runtime_with_metrics() -> str:
-    """Make Temporal's SDK in this process measure; returns where it serves that, on loopback.
-
-    Called before the first client of the process is made.
-    """
-    for tries_left in reversed(range(_PORT_TRIES)):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
-        metrics = PrometheusConfig(
-            bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
-        )
-        try:
-            Runtime.set_default(Runtime(telemetry=TelemetryConfig(metrics=metrics, attach_service_name=False)))
-            break
-        except (RuntimeError, ValueError):
-            if not tries_left:
-                raise
-    return f"http://{address}/metrics"
 
 
 class _Server:

@@ -78,10 +78,14 @@ def telemetry(
 
             POOL_SIZE.set(database.database_pool_size)
             stack.enter_context(observed_statements(measured, tracer))
-        if settings.metrics_port:
-            from deploy.telemetry.metrics import runtime_with_metrics, served_metrics
+        sdk_url = None
+        if temporal:
+            from deploy.telemetry.sdk import set_up_sdk
 
-            sdk_url = runtime_with_metrics() if temporal else None
+            sdk_url = set_up_sdk(measured)
+        if settings.metrics_port:
+            from deploy.telemetry.metrics import served_metrics
+
             source = _source(database if vitals else None)
             stack.enter_context(served_metrics(settings.metrics_host, settings.metrics_port, sdk_url, source))
         yield Telemetry(measured, tracer)

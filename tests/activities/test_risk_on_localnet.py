@@ -89,7 +89,7 @@ class Checking:
         """An accepted order and the engine's decision for it."""
         terms = order_terms(**changes)
         await self.orders.create_order(terms, first_events())
-        return terms, await self.router.decide(terms, 1, await self.quotes(terms))
+        return terms, (await self.router.decide(terms, 1, await self.quotes(terms))).decision
 
     async def check(self, terms: OrderTerms, decision: Decision, attempt: int = 1) -> RiskChecked:
         request = CheckRisk(terms=terms, attempt=attempt, decision=decision)

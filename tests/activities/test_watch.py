@@ -20,6 +20,7 @@ from activities.pools import Pair, PairState, PoolState
 from activities.solana.rpc import ChainUnavailable
 from activities.venues.pool import Clock, Quote, Swap
 from activities.watch import WatchActivities, start_watcher, start_watchers
+from activities.watch_log import WatchLog
 from tests.workflows.histories import until
 from workflows import names
 from workflows.domain.ids import watch_id, workflow_id
@@ -110,11 +111,12 @@ class World:
         self.client = server.client
         self.pair = WatchedPair(first=f"A-{tag}", second=f"B-{tag}")
         self.orders, self.pools = Orders(self.pair), Pools(self.pair)
+        self.log = WatchLog()
         self._task_queue = task_queue
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[None]:
-        watch = WatchActivities(self.orders, self.pools, _INTERVAL)  # type: ignore[arg-type]
+        watch = WatchActivities(self.orders, self.pools, _INTERVAL, self.log)  # type: ignore[arg-type]
         worker = Worker(
             self.client,
             task_queue=self._task_queue,

@@ -12,7 +12,7 @@ from temporalio.worker import Worker
 
 from activities.publish import RedisRelay
 from api.engine import Engine
-from api.settings import ApiSettings
+from api.settings import ApiAuth, ApiSettings
 from db.database import Database
 from db.orders import OrderRepository
 from db.registry import TokenRepository
@@ -69,6 +69,14 @@ async def api(api_settings: ApiSettings, task_queue: str, database: Database) ->
     """The API, knowing SOL and USDC. No worker runs."""
     await TokenRepository(database).upsert([SOL, USDC])
     async with serving(api_settings) as api:
+        yield api
+
+
+@pytest.fixture
+async def guarded(api_settings: ApiSettings, task_queue: str, database: Database) -> AsyncIterator[Api]:
+    """An API that wants keys."""
+    await TokenRepository(database).upsert([SOL, USDC])
+    async with serving(api_settings.model_copy(update={"api_auth": ApiAuth.KEYS})) as api:
         yield api
 
 

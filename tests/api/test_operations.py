@@ -1,26 +1,13 @@
 """How the engine is doing, and its switch, over HTTP."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from api.settings import ApiAuth, ApiSettings
 from db.database import Database
-from db.registry import TokenRepository
-from tests.api.running import Api, RunWorker, serving
+from tests.api.running import Api, RunWorker
 from tests.api.test_access import KeyRing, bearer
-from tests.samples import SOL, USDC
 from tests.servers import PostgresServer
 from tests.workflows.scripted import Script
 from workflows.domain.access import Scope
-
-
-@pytest.fixture
-async def guarded(api_settings: ApiSettings, task_queue: str, database: Database) -> AsyncIterator[Api]:
-    """An API that wants keys."""
-    await TokenRepository(database).upsert([SOL, USDC])
-    async with serving(api_settings.model_copy(update={"api_auth": ApiAuth.KEYS})) as api:
-        yield api
 
 
 async def ended(api: Api, order_id: str) -> None:

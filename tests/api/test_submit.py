@@ -8,7 +8,7 @@ from temporalio.testing import WorkflowEnvironment
 from tests.api.running import Api, order_body
 from tests.samples import SOL, USDC
 from workflows.domain.ids import is_order_id, workflow_id
-from workflows.names import ORDER_ACCOUNT, ORDER_PAIR, ORDER_TYPE
+from workflows.names import ORDER_ACCOUNT, ORDER_PAIR, ORDER_STATUS, ORDER_TYPE
 
 
 async def test_an_order_is_accepted_once_its_workflow_is_there(api: Api, temporal_server: WorkflowEnvironment):
@@ -35,6 +35,7 @@ async def test_an_order_is_accepted_once_its_workflow_is_there(api: Api, tempora
     assert await workflow.static_summary() == "sell 1.5 SOL for USDC, market"
     attributes = workflow.typed_search_attributes
     assert [attributes[key] for key in (ORDER_PAIR, ORDER_TYPE, ORDER_ACCOUNT)] == ["SOL/USDC", "market", "local"]
+    assert attributes[ORDER_STATUS] == "in_progress"
 
 
 @pytest.mark.parametrize("path", ["/order", "/api/orders/execute"])

@@ -64,6 +64,8 @@ async def test_an_order_is_placed_with_the_keyboard_alone(visit: Visit) -> None:
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("main")).to_be_focused()
     await page.keyboard.press("Tab")
+    await expect(page.get_by_role("radio", name="Sell exactly")).to_be_focused()
+    await page.keyboard.press("Tab")
     amount = page.get_by_label("You sell")
     await expect(amount).to_be_focused()
     assert await amount.evaluate("field => getComputedStyle(field).outlineStyle") == "solid"

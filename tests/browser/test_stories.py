@@ -30,7 +30,7 @@ async def test_a_newcomer_places_an_order_and_reads_who_won_and_why(visit: Visit
     await expect(verdict).to_contain_text("for 0.3 SOL")
     await expect(verdict.locator("h2")).to_contain_text(re.compile(r"(Raydium|Meteora).* would win"))
     await expect(page.locator(".side-venue")).to_have_count(2)
-    quoted = await page.locator("#receive").inner_text()
+    quoted = await page.locator("#counterpart").inner_text()
     await page.get_by_role("button", name="Place order").click()
     card = page.get_by_role("article", name="Order: Sell 0.3 SOL for USDC").first
     await expect(card.locator(".badge")).to_have_text("Confirmed")
@@ -42,7 +42,11 @@ async def test_a_newcomer_places_an_order_and_reads_who_won_and_why(visit: Visit
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Sell 0.3 SOL for USDC Confirmed")
     await expect(page.locator(".timeline li")).to_have_count(5)
     await expect(page.locator(".decision tr.won")).to_be_visible()
-    await expect(page.locator(".decision figure svg.chart")).to_be_visible()
+    picture = page.locator(".decision figure.moment")
+    await expect(picture.locator("svg.chart")).to_be_visible()
+    await expect(picture.locator(".readout")).to_contain_text(re.compile(r"0\.3 SOL: .* paid most"))
+    await picture.get_by_role("slider", name="Size").press("End")
+    await expect(picture.locator(".readout")).to_contain_text(re.compile(r"2\.4 SOL: .* would have paid most"))
     link = await page.get_by_role("link", name="Workflow in Temporal").get_attribute("href")
     assert link is not None
     assert f"order-{page.url.rsplit('/', 1)[1]}" in link
@@ -98,6 +102,63 @@ async def test_a_waiting_order_is_canceled(visit: Visit) -> None:
     await row.get_by_role("button", name="Cancel: Sell 0.6 SOL for USDC").click()
     await expect(row.locator(".badge")).to_have_text("Canceled")
     await expect(row.get_by_role("button")).to_have_count(0)
+
+
+async def test_a_waiting_order_is_changed_from_its_page_and_all_are_canceled(visit: Visit) -> None:
+    page = visit.page
+    body = {"tokenIn": "SOL", "tokenOut": "USDC", "type": "limit", "limitPrice": "8000"}
+    async with visit.stack.client() as client:
+        orders = [(await client.post("/api/orders", json=body | {"amount": each})).json() for each in ("0.71", "0.72")]
+    await visit.go(f"orders/{orders[0]['orderId']}")
+    await expect(page.locator("h1 .badge")).to_have_text("Waiting")
+    await page.get_by_text("Change the order").first.click()
+    await page.get_by_label("Limit price").fill("8100.5")
+    await page.get_by_role("button", name="Change the order").click()
+    await expect(page.locator(".timeline li").last).to_contain_text("limit price 8100.5")
+    await expect(page.locator(".facts")).to_contain_text("Limit 8,100.5 USDC/SOL")
+    await visit.go("orders")
+    await page.get_by_role("searchbox").fill("limit")
+    await page.get_by_role("button", name=re.compile(r"Cancel these \d+ in flight")).click()
+    await page.get_by_role("dialog").get_by_role("button", name="Keep them").click()
+    await page.get_by_role("searchbox").fill("")
+    await page.get_by_role("button", name="Cancel all in flight").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel all in flight").click()
+    await expect(page.get_by_text(re.compile(r"\d+ canceled\."))).to_be_visible()
+    await expect(page.get_by_role("button", name="Cancel all in flight")).to_be_hidden()
+    for each in ("0.71", "0.72"):
+        row = page.get_by_role("row").filter(has_text=f"Sell {each} SOL")
+        await expect(row.locator(".badge")).to_have_text("Canceled")
+
+
+async def test_buying_exactly_names_the_most_to_pay(visit: Visit) -> None:
+    await fill_ticket(visit, "0.4")
+    page = visit.page
+    await expect(page.locator(".verdict")).to_contain_text("for 0.4 SOL")
+    await page.get_by_text("Buy exactly").click()
+    await page.get_by_label("You buy").fill("41.5")
+    await expect(page.locator(".verdict")).to_contain_text("for 41.5 USDC")
+    await expect(page.locator(".guard")).to_contain_text(re.compile(r"You pay at most 0\.2\d+ SOL"))
+    await page.get_by_role("button", name="Place order").click()
+    card = page.get_by_role("article", name="Order: Buy 41.5 USDC with SOL").first
+    await expect(card.locator(".badge")).to_have_text("Confirmed")
+    await expect(card.locator(".story")).to_contain_text("for 41.5 USDC")
+
+
+async def test_each_type_offers_its_prices_and_its_times(visit: Visit) -> None:
+    await fill_ticket(visit, "0.4")
+    page = visit.page
+    await page.get_by_text("Stop limit", exact=True).click()
+    await page.get_by_label("Trigger price").fill("20")
+    await page.get_by_label("Limit price").fill("18")
+    times = page.get_by_label("Good", exact=True)
+    assert await times.locator("option").all_inner_texts() == ["Until it is canceled", "Until…", "Today (UTC)"]
+    await times.select_option("gtd")
+    await page.get_by_label("Until, in your time").fill("2030-01-31T12:00")
+    await page.get_by_role("button", name="Place order").click()
+    card = page.get_by_role("article", name="Order: Sell 0.4 SOL for USDC").first
+    await expect(card.locator(".badge")).to_have_text("Waiting")
+    await card.get_by_role("button", name="Cancel").click()
+    await expect(card.locator(".badge")).to_have_text("Canceled")
 
 
 async def test_an_order_that_cannot_be_paid_says_so_in_words(visit: Visit) -> None:
@@ -164,6 +225,8 @@ async def test_operations_tell_what_was_done_and_halt_and_resume(visit: Visit) -
     page = visit.page
     await expect(page.get_by_text("All accounts")).to_be_visible()
     await expect(page.get_by_role("rowheader", name="Whole order, confirmed")).to_be_visible()
+    await expect(page.get_by_role("region", name="RPC endpoints").get_by_role("row").last).to_contain_text("in use")
+    await expect(page.get_by_role("article", name=re.compile("Worker .*@"))).to_have_count(1)
     await page.get_by_text("Halt all trading").click()
     await page.get_by_role("textbox", name="Reason").fill("looking into prices")
     await page.get_by_role("button", name="Halt now").click()

@@ -148,7 +148,10 @@ class TestTemporal:
 
     async def test_search_attributes_of_another_type(self, temporal_server: WorkflowEnvironment) -> None:
         name = await namespace(temporal_server)
-        kinds = dict.fromkeys(("OrderStatus", "OrderPair", "OrderAccount"), IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
+        kinds = dict.fromkeys(
+            ("OrderStatus", "OrderPair", "OrderAccount", "OrderVenue", "OrderReason"),
+            IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+        )
         await temporal_server.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(
                 namespace=name, search_attributes=kinds | {"OrderType": IndexedValueType.INDEXED_VALUE_TYPE_INT}

@@ -57,15 +57,6 @@ async def test_every_pair_trades_in_both_kinds_of_token_account(stack: Stack, se
     assert order["filledIn"] == amount
 
 
-async def test_200_orders_at_once_land_once_each_and_every_stream_is_complete(stack: Stack) -> None:
-    async with stack.client() as client:
-        order_ids = await asyncio.gather(*(post(client) for _ in range(200)))
-    stories = await asyncio.gather(*(follow(stack.api, order_id) for order_id in order_ids))
-    assert [check_story(story) for story in stories] == ["confirmed"] * 200
-    landed = await stack.landed()
-    assert [landed[order_id] for order_id in order_ids] == [1] * 200
-
-
 async def test_a_killed_worker_loses_and_doubles_nothing(stack: Stack) -> None:
     async with stack.client() as client:
         order_ids = await asyncio.gather(*(post(client) for _ in range(50)))

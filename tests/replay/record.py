@@ -26,6 +26,7 @@ from workflows.domain.ids import workflow_id
 from workflows.domain.lifecycle import Status
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
+from workflows.starting import start_options
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -44,13 +45,10 @@ async def record(client: Client, scenario: Scenario) -> WorkflowHistory:
             await activities.store.record_attempt(swap, event)
         else:
             await activities.store.append_event(terms.order_id, event)
-    handle = await client.start_workflow(
-        OrderWorkflow.run,
-        terms,
-        id=workflow_id(terms.order_id),
-        task_queue=names.TASK_QUEUE,
-        task_timeout=names.WORKFLOW_TASK_TIMEOUT,
-    )
+    options = {"id": workflow_id(terms.order_id), "task_timeout": names.WORKFLOW_TASK_TIMEOUT}
+    if scenario.searchable:
+        options = start_options(terms)
+    handle = await client.start_workflow(OrderWorkflow.run, terms, task_queue=names.TASK_QUEUE, **options)
     if scenario.canceled_at_start:
         await handle.cancel()
     worker = Worker(

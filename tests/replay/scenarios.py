@@ -176,6 +176,8 @@ class Scenario:
     canceled_at_start: bool = False
     leftovers: Callable[[OrderTerms], list[OrderEvent]] = field(default=no_leftovers)
     terms: Callable[[], OrderTerms] = order_terms
+    # Whether it is found by its status: orders from before then are not, and must replay without it.
+    searchable: bool = False
 
 
 # What 1.5 SOL bring.
@@ -200,6 +202,16 @@ SCENARIOS = {
     ),
     "insufficient_funds": Scenario(
         Script(prepare=(ErrorCode.INSUFFICIENT_FUNDS,)), Status.FAILED, ErrorCode.INSUFFICIENT_FUNDS
+    ),
+    "expired_then_confirmed_searchable": Scenario(
+        Script(outcomes=(EXPIRED, landed())), Status.CONFIRMED, searchable=True
+    ),
+    "limit_waits_and_fills_searchable": Scenario(
+        _prices(pays(_AT_145), pays(_AT_200)),
+        Status.CONFIRMED,
+        happening=hinted,
+        terms=limit_order,
+        searchable=True,
     ),
     "expired_then_confirmed": Scenario(Script(outcomes=(EXPIRED, landed())), Status.CONFIRMED),
     "reverted_then_failed": Scenario(

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from deploy.telemetry.context import Followed, follow, unfollow
 from deploy.telemetry.logs import secrets_of, set_up_logs
 from deploy.telemetry.redact import Redactor
+from deploy.telemetry.sdk import sdk_telemetry
 from deploy.telemetry.settings import LogFormat
 from tests.e2e.stack import Stack
 from tests.e2e.stack import follow as followed_to_its_end
@@ -139,3 +141,20 @@ async def test_one_order_is_followed_by_its_id_through_the_logs_of_all_processes
     assert "outcome=landed" in executed["message"]
     # The same trace from the request to the last step.
     assert len({line["traceId"] for line in [accepted, *told["worker"]]}) == 1
+
+
+def test_what_the_core_of_temporals_sdk_says_is_a_line_like_any_other() -> None:
+    stream = io.StringIO()
+    set_up_logs("worker", LogFormat.JSON, stream=stream)
+    logging_config = sdk_telemetry(None).logging
+    assert logging_config is not None
+    assert logging_config.forwarding is not None
+    # As the core hands it over, from its own threads.
+    said = SimpleNamespace(
+        target="temporalio_client::retry", message="retried 6 times", time=1.5, level=30, fields={"error": "gone"}
+    )
+    logging_config.forwarding._on_logs([said])  # type: ignore[list-item]
+    line = json.loads(stream.getvalue())
+    assert line["message"] == "retried 6 times {'error': 'gone'}"
+    assert (line["level"], line["process"]) == ("warning", "worker")
+    assert line["logger"] == "temporalio.core-sdk_core::temporalio_client::retry"

@@ -18,12 +18,12 @@ from tests.samples import limit_order, order_terms
 from tests.workflows.histories import until
 from tests.workflows.scripted import Script, ScriptedActivities
 from workflows import names
-from workflows.domain.ids import workflow_id
 from workflows.domain.lifecycle import Status
 from workflows.domain.order import OrderTerms
 from workflows.messages import OrderResult
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
+from workflows.starting import start_options
 
 Started = WorkflowHandle[OrderWorkflow, OrderResult]
 
@@ -51,11 +51,7 @@ class Engine:
         terms = terms or order_terms()
         with self._environment.with_time_skipping_disabled() if in_real_time else contextlib.nullcontext():
             return await self._environment.client.start_workflow(
-                OrderWorkflow.run,
-                terms,
-                id=workflow_id(terms.order_id),
-                task_queue=self._task_queue,
-                task_timeout=names.WORKFLOW_TASK_TIMEOUT,
+                OrderWorkflow.run, terms, task_queue=self._task_queue, **start_options(terms)
             )
 
     async def rest(self, terms: OrderTerms | None = None) -> Started:

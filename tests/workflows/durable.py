@@ -8,7 +8,7 @@ rest is done again. Replayed calls must be those of the first run, argument for 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,11 +16,13 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 from temporalio import exceptions
+from temporalio.common import SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
 from tests.samples import BEGINNING
 from workflows.domain.amendment import Amendment
 from workflows.domain.order import OrderTerms
 from workflows.messages import AmendAnswer, AmendOrder, CancelAnswer, CancelOrder, OrderResult
+from workflows.names import IN_PROGRESS, ORDER_STATUS
 from workflows.order import OrderWorkflow
 
 Activities = Mapping[str, Callable[[Any], Awaitable[Any]]]
@@ -137,8 +139,13 @@ class Runtime:
         return default
 
     def info(self) -> Any:
-        """The history is never too long."""
-        return SimpleNamespace(is_continue_as_new_suggested=lambda: False)
+        """The history is never too long; the order is found by its status."""
+        found = TypedSearchAttributes([SearchAttributePair(ORDER_STATUS, IN_PROGRESS)])
+        return SimpleNamespace(is_continue_as_new_suggested=lambda: False, typed_search_attributes=found)
+
+    def upsert_search_attributes(self, updates: Sequence[SearchAttributeUpdate[str]]) -> None:
+        """The order is moved for a reason."""
+        assert updates
 
     def all_handlers_finished(self) -> bool:
         """Whether every update is answered."""

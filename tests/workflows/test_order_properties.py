@@ -17,6 +17,7 @@ import workflows.checks
 import workflows.order
 import workflows.record
 import workflows.rest
+import workflows.shelf
 from activities.publish import PublishActivities
 from tests.memory_store import MemoryRelay, MemoryStore, StoredOrder
 from tests.samples import BEGINNING, order_terms, swap_attempt
@@ -301,7 +302,14 @@ def _run(
     history = History()
     while True:
         runtime = Runtime(history, steps.all(), fate)
-        for module in (workflows.order, workflows.rest, workflows.attempt, workflows.record, workflows.checks):
+        for module in (
+            workflows.order,
+            workflows.rest,
+            workflows.attempt,
+            workflows.record,
+            workflows.checks,
+            workflows.shelf,
+        ):
             monkeypatch.setattr(module, "workflow", runtime)
         try:
             return asyncio.run(runtime.run(terms))

@@ -140,15 +140,38 @@ class Decision(BaseModel):
     unread: tuple[UnreadVenue, ...] = ()
 
 
-def told(decision: Decision, token_out: Token) -> dict[str, Any]:
-    """The decision as data of its event: the main facts, and the whole of it in base units."""
+class PoolCurve(BaseModel):
+    """What one pool pays for each of the sizes, base units; None where it gives no quote."""
+
+    model_config = _Frozen
+
+    pool: str
+    amounts_out: tuple[BaseUnits | None, ...]
+
+
+class PriceCurves(BaseModel):
+    """What pools pay for `sizes` (exact in, base units) in the states that a decision was made in."""
+
+    model_config = _Frozen
+
+    sizes: tuple[BaseUnits, ...] = ()
+    pools: tuple[PoolCurve, ...] = ()
+
+
+def told(decision: Decision, token_out: Token, curves: PriceCurves | None = None) -> dict[str, Any]:
+    """The decision as data of its event: the main facts, the whole of it in base units, and the pools' curves.
+
+    The curves stand beside the decision and not in it: later steps take the decision, and need no picture.
+    """
     route = decision.route
+    drawn = {} if curves is None else {"curves": curves.model_dump(mode="json", by_alias=True)}
     return {
         "kind": route.kind,
         "pool": route.pool,
         "quotedOut": token_out.format(route.amount_out),
         "why": decision.why,
         "decision": decision.model_dump(mode="json", by_alias=True),
+        **drawn,
     }
 
 

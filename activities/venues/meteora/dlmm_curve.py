@@ -1,6 +1,7 @@
 """The walk of a Meteora DLMM pool in one direction, done once for all amounts: running totals over its bins."""
 
 from bisect import bisect_left
+from collections.abc import Iterator
 
 from activities.venues.errors import VenueError
 from activities.venues.integers import U64_MAX, require_u64
@@ -30,10 +31,11 @@ class DlmmCurve:
         "_sells_x",
         "_stop",
         "_swallows",
+        "_walk",
     )
 
     def __init__(self, state: State, sells_x: bool, clock: Clock, mint_in: Mint, mint_out: Mint) -> None:
-        """Walk the arrays at hand; raises SwapRefused where the swap is refused before its first bin."""
+        """Begin to walk the arrays at hand; raises SwapRefused where the swap is refused before its first bin."""
         self._sells_x = sells_x
         self._epoch = clock.epoch
         self._mint_in = mint_in
@@ -47,13 +49,16 @@ class DlmmCurve:
         self._swallows: list[bool] = []
         self._plain: list[int | None] = []
         start = references(state.pair, clock.unix_timestamp)
-        try:
-            for level in levels(state, start, sells_x, False, []):
-                self._add(level)
-                if self._ends[-1] == _NEVER:
-                    break
-        except VenueError as error:
-            self._stop = error
+        # Bins are walked as far as an amount has needed them: most amounts are sold within the first few.
+        self._walk: Iterator[Level] | None = levels(state, start, sells_x, False, [])
+
+    def _reach(self, amount: int) -> None:
+        """Walk until `amount` is sold, or to the end."""
+        while self._walk is not None and not (self._ends and self._ends[-1] >= amount):
+            try:
+                self._add(next(self._walk))
+            except VenueError as error:
+                self._stop, self._walk = error, None
 
     def _add(self, level: Level) -> None:
         _, _, rate, price, liquidity, processed, open_orders, _, _ = level
@@ -81,6 +86,7 @@ class DlmmCurve:
     @property
     def max_in(self) -> int:
         """The largest input that the arrays at hand and one transaction can sell."""
+        self._reach(_NEVER)
         if not self._ends:
             return 0
         most = self._ends[-1] + self._swallows[-1]
@@ -98,6 +104,7 @@ class DlmmCurve:
         left = amount_in if mint_in.newer is None else amount_in - mint_in.fee(amount_in, self._epoch)
         if left == 0:
             raise refused("InsufficientOutAmount")
+        self._reach(left)
         index = bisect_left(self._ends, left)
         before = self._ends[index - 1] if index else 0
         paid = self._paid[index]

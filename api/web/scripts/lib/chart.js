@@ -49,3 +49,8 @@ export function strokes(pools) {
     return { class: `line ${venue}`, dash: DASHES[number % DASHES.length] };
   });
 }
+
+// A short stroke for the legend.
+export function sample({ class: style, dash }) {
+  return svg("svg", { viewBox: "0 0 28 8", class: "sample", "aria-hidden": "true" }, svg("path", { d: "M1 4L27 4", class: style, "stroke-dasharray": dash }));
+}

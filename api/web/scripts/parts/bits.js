@@ -91,3 +91,15 @@ export function typeOf(order) {
   const prices = [order.stopPrice, order.limitPrice].filter(Boolean).map((price) => amount(price));
   return prices.length ? `${name} ${prices.join(", ")} ${order.tokenOut}/${order.tokenIn}` : name;
 }
+
+export function panel(title, content, style = "") {
+  return h("section", { class: `card ${style}` }, h("h2", {}, title), content);
+}
+
+// `titles` of columns, the first of which heads its row; `nothing` is said in place of no rows.
+export function table(titles, rows, nothing, label = titles[0]) {
+  if (!rows.length) return h("p", { class: "quiet" }, nothing);
+  const head = h("tr", {}, titles.map((title, at) => h("th", { scope: "col", class: at ? "number" : null }, title)));
+  const body = rows.map((cells) => h("tr", {}, cells.map((cell, at) => (at ? h("td", { class: "number" }, cell) : h("th", { scope: "row" }, cell)))));
+  return h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": label }, h("table", { class: "plain" }, h("thead", {}, head), h("tbody", {}, body)));
+}

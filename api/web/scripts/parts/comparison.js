@@ -53,14 +53,16 @@ function side(of, quote) {
 
 function poolRow(of, quote, chosen) {
   const won = chosen.has(of.pool);
+  // Buying exactly, the pools are told apart by what they take.
+  const by = quote.amountOut === null ? "amountOut" : "amountIn";
   const best = quote.best;
-  const behind = best && compare(parse(of.amountOut), parse(best.amountOut)) < 0;
-  const against = behind ? `${difference(of.amountOut, best.amountOut)} bps` : "best";
+  const behind = best && compare(parse(of[by]), parse(best[by])) !== 0;
+  const against = behind ? `${difference(of[by], best[by])} bps` : "best";
   return h(
     "li",
     { class: won ? "won" : null },
     h("span", { class: "name" }, poolName(of), won ? h("span", { class: "visually-hidden" }, " (chosen)") : null),
-    h("span", { class: "number" }, amount(of.amountOut)),
+    h("span", { class: "number" }, amount(of[by])),
     h("span", { class: "small" }, `impact ${of.priceImpactBps} bps · fee ${amount(of.fee, 5)} ${of.feeToken}`),
     h("span", { class: `small against${behind ? "" : " best"}` }, against),
   );

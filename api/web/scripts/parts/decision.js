@@ -22,7 +22,7 @@ export function decisionOf(order, event) {
     "div",
     { class: "decision card" },
     h("p", { class: "why" }, sentence(decision.why)),
-    momentPicture(order, decision, units),
+    momentPicture(order, event.data, units),
     h(
       "div",
       { class: "scroller", tabindex: "0", role: "region", "aria-label": "Quotes of every pool" },

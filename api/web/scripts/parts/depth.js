@@ -1,11 +1,11 @@
 // Which pool pays most for which size: how far each is behind the best one, over five decades of size.
 
-import { picture, path, placed, strokes, WIDTH } from "../lib/chart.js";
-import { bps, compare, parse } from "../lib/decimal.js";
+import { bestInWords, nameOf, rank, stretches } from "../lib/best.js";
+import { path, picture, placed, sample, strokes, WIDTH } from "../lib/chart.js";
+import { bps, parse } from "../lib/decimal.js";
 import { fill, h, say, svg } from "../lib/dom.js";
-import { amount, difference, kind, rate, venue } from "../lib/format.js";
+import { amount, difference, rate } from "../lib/format.js";
 import { poolName } from "./bits.js";
-import { sample } from "./moment.js";
 
 const HEIGHT = 260;
 const LEFT = 8;
@@ -77,35 +77,10 @@ export function depthPicture() {
       fill(drawing, drawn(pools, quoting, styles, cursor));
       fill(axis, pools.sizes.filter((_, at) => at % 8 === 0).map((size) => h("span", {}, amount(size))));
       fill(legend, quoting.map((pool, at) => h("li", {}, sample(styles[at]), poolName(pool))));
-      say(summary, words(stretches(pools), pools.tokenIn));
+      say(summary, bestInWords(pools, "for small orders"));
       point();
     },
   };
-}
-
-function rank(pools, at) {
-  return pools.pools
-    .filter(({ amountsOut }) => amountsOut[at])
-    .map((pool) => ({ pool, out: pool.amountsOut[at] }))
-    .sort((one, other) => compare(parse(other.out), parse(one.out)));
-}
-
-// The winner at each size, gathered into stretches.
-function stretches(pools) {
-  const found = [];
-  pools.sizes.forEach((size, at) => {
-    const best = rank(pools, at)[0]?.pool ?? null;
-    const last = found.at(-1);
-    if (last && last.pool === best) last.to = at;
-    else found.push({ pool: best, from: at, to: at, size });
-  });
-  return found;
-}
-
-function words(found, symbol) {
-  const parts = found.filter(({ pool }) => pool).map(({ pool, size }, at) => `${at ? `from ${amount(size)} ${symbol} ` : ""}${venue(pool.venue)} ${kind(pool.kind)}`);
-  if (!parts.length) return "No pool of this pair quotes.";
-  return `${parts[0]} pays most for small orders${parts.length > 1 ? `; ${parts.slice(1).join("; ")}` : ""}.`;
 }
 
 function drawn(pools, quoting, styles, cursor) {
@@ -119,7 +94,7 @@ function drawn(pools, quoting, styles, cursor) {
     // A band reaches half way to the sizes beside it.
     const start = placed(BigInt(from ? 2 * from - 1 : 0), 0n, 2n * last, RIGHT - LEFT, LEFT);
     const width = placed(BigInt((to === pools.sizes.length - 1 ? 2 * to : 2 * to + 1) - (from ? 2 * from - 1 : 0)), 0n, 2n * last, RIGHT - LEFT);
-    return svg("rect", { x: start, y: RIBBON, width, height: 14, class: `band ${pool?.venue ?? "none"}` }, svg("title", {}, pool ? `${venue(pool.venue)} ${kind(pool.kind)}` : "none"));
+    return svg("rect", { x: start, y: RIBBON, width, height: 14, class: `band ${pool?.venue ?? "none"}` }, svg("title", {}, pool ? nameOf(pool) : "none"));
   });
   const grid = [0n, 1_000n, 2_000n, 3_000n, 4_000n, 5_000n].map((value) => svg("line", { x1: LEFT, x2: RIGHT, y1: y(value), y2: y(value), class: "grid" }));
   return picture(HEIGHT, "How far each pool is behind the best one at each size, in basis points", grid, lines, bands, cursor);

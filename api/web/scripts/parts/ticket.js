@@ -1,11 +1,12 @@
 // The order ticket: what to sell for what, how, and the buttons that place it.
 
-import { fill, h, say } from "../lib/dom.js";
 import { compare, parse, scaled } from "../lib/decimal.js";
-import { amount, percent, rate } from "../lib/format.js";
+import { fill, h, say } from "../lib/dom.js";
+import { amount, rate } from "../lib/format.js";
+import { PRICED, buys, draft, mostToPay, orderRequest } from "../state/draft.js";
 import { TYPES, problemText } from "./bits.js";
+import { choices, decimalInput, field, localMoment, slippageChoice } from "./fields.js";
 
-const SLIPPAGES = ["10", "50", "100"];
 const HINTS = {
   market: () => "",
   limit: ({ limitPrice, pair }) => `Trades once one pool pays ${limitPrice || "…"} ${pair} or more.`,
@@ -13,58 +14,21 @@ const HINTS = {
   stop_limit: ({ stopPrice, limitPrice }) => `Once the price falls to ${stopPrice || "…"}, trades for ${limitPrice || "…"} or more.`,
   take_profit: ({ stopPrice }) => `Trades at the market once the price rises to ${stopPrice || "…"}.`,
 };
-const FORCES = { gtc: "Until it is canceled", day: "Today (UTC)", ioc: "At once or not at all" };
-const PRICED = { limit: ["limitPrice"], stop: ["stopPrice"], stop_limit: ["stopPrice", "limitPrice"], take_profit: ["stopPrice"] };
-
-// Kept while the page is open, whatever view is shown.
-const draft = {
-  tokenIn: "SOL",
-  tokenOut: "USDC",
-  amount: "1",
-  type: "market",
-  slippageBps: "50",
-  limitPrice: "",
-  stopPrice: "",
-  wallet: "default",
-  timeInForce: "gtc",
-};
-
-// What the API is asked to quote, null while the ticket is not complete.
-export function quoteRequest() {
-  const wanted = parse(draft.amount);
-  if (!wanted || wanted.digits <= 0n || draft.tokenIn === draft.tokenOut || !draft.slippageBps) return null;
-  return { tokenIn: draft.tokenIn, tokenOut: draft.tokenOut, amount: draft.amount.trim(), slippageBps: bpsOf(draft) };
-}
-
-function orderRequest() {
-  const order = { ...quoteRequest(), wallet: draft.wallet.trim() };
-  if (draft.type !== "market") Object.assign(order, { type: draft.type, timeInForce: draft.timeInForce });
-  for (const name of PRICED[draft.type] ?? []) order[name] = draft[name].trim();
-  return order;
-}
-
-function bpsOf({ slippageBps }) {
-  return parseInt(slippageBps, 10);
-}
+const FORCES = { gtc: "Until it is canceled", gtd: "Until…", day: "Today (UTC)", ioc: "At once or not at all" };
+// Who waits for a trigger cannot do so at once.
+const RESTS = ["gtc", "gtd", "day"];
+const DAY_MS = 86_400_000;
 
 // `tokens` are the tradable ones; `changed` is told after each edit; `submit(order, count)` places and may reject.
 export function ticket(tokens, { changed, submit }) {
-  const out = h("output", { class: "amount", for: "amount", id: "receive" }, "–");
+  let latest = null;
+  const output = h("output", { class: "amount", for: "amount", id: "counterpart" }, "–");
   const price = h("p", { class: "rate" });
   const guard = h("p", { class: "guard" });
   const trouble = h("div", { class: "problem", role: "alert" });
-  const sell = picker("Token to sell", tokens, "tokenIn");
-  const buy = picker("Token to get", tokens, "tokenOut");
-  const field = h("input", {
-    id: "amount",
-    class: "amount",
-    inputmode: "decimal",
-    autocomplete: "off",
-    value: draft.amount,
-    "data-slash": "",
-    "aria-describedby": "amount-problem",
-  });
-  field.oninput = () => edit("amount", field.value);
+  const sell = picker("Token to sell", "tokenIn");
+  const buy = picker("Token to get", "tokenOut");
+  const input = decimalInput(draft.amount, (value) => edit("amount", value), { id: "amount", class: "amount", "data-slash": "", "aria-describedby": "amount-problem" });
   const amountProblem = h("p", { id: "amount-problem", class: "problem" });
   const flip = h("button", { type: "button", class: "flip", "aria-label": "Swap the two tokens", title: "Swap the two tokens" }, "⇅");
   flip.onclick = () => {
@@ -72,6 +36,9 @@ export function ticket(tokens, { changed, submit }) {
     sync();
     changed();
   };
+  const [sides] = choices("Which amount is exact", "exact", [["in", "Sell exactly"], ["out", "Buy exactly"]], draft.exact, turn, true);
+  const selling = h("div", { class: "side" });
+  const buying = h("div", { class: "side" });
   const prices = h("div", { class: "prices" });
   const hint = h("p", { class: "hint", id: "type-hint" });
   const [types] = choices("Order type", "type", Object.entries(TYPES), draft.type, (value) => {
@@ -79,25 +46,28 @@ export function ticket(tokens, { changed, submit }) {
     drawPrices();
     changed();
   });
-  const force = forceField();
-  const slippage = slippageChoice(() => changed());
-  const wallet = h("input", { id: "wallet", value: draft.wallet, autocomplete: "off", spellcheck: "false" });
+  const slippage = slippageChoice(draft.slippageBps, (value) => {
+    draft.slippageBps = value;
+    changed();
+  });
+  const wallet = h("input", { value: draft.wallet, autocomplete: "off", spellcheck: "false" });
   wallet.oninput = () => edit("wallet", wallet.value);
   const one = h("button", { class: "primary", type: "submit" }, "Place order");
   const five = h("button", { type: "button", title: "The same order five times at once" }, "Place 5");
   const form = h(
     "form",
     { class: "ticket card", "aria-label": "New order", novalidate: true },
-    h("div", { class: "side" }, h("label", { for: "amount" }, "You sell"), field, sell),
-    amountProblem,
+    sides,
+    selling,
     flip,
-    h("div", { class: "side" }, h("label", { for: "receive" }, "You get, about"), out, buy),
+    buying,
+    amountProblem,
     price,
     types,
     prices,
     hint,
     slippage,
-    h("details", {}, h("summary", {}, "More"), h("label", { for: "wallet" }, "Wallet"), wallet),
+    h("details", {}, h("summary", {}, "More"), field("wallet", "Wallet", wallet)),
     guard,
     trouble,
     h("div", { class: "buttons" }, one, five),
@@ -108,11 +78,12 @@ export function ticket(tokens, { changed, submit }) {
     fill(trouble);
     checkAmount();
     drawHint();
+    drawGuard();
     changed();
   }
 
-  function picker(label, of, name) {
-    const select = h("select", { "aria-label": label }, of.map(({ symbol }) => h("option", { value: symbol }, symbol)));
+  function picker(label, name) {
+    const select = h("select", { "aria-label": label }, tokens.map(({ symbol }) => h("option", { value: symbol }, symbol)));
     select.onchange = () => {
       const other = name === "tokenIn" ? "tokenOut" : "tokenIn";
       if (draft[other] === select.value) draft[other] = draft[name];
@@ -123,49 +94,104 @@ export function ticket(tokens, { changed, submit }) {
     return select;
   }
 
+  // The same trade from its other side: what was the answer becomes the question.
+  function turn(exact) {
+    const counterpart = latest?.decision && (exact === "out" ? latest.decision.amountOut : latest.decision.amountIn);
+    Object.assign(draft, { exact, maxAmountIn: "", amount: counterpart || draft.amount });
+    input.value = draft.amount;
+    sync();
+    changed();
+  }
+
   function sync() {
     sell.value = draft.tokenIn;
     buy.value = draft.tokenOut;
+    const label = (exact, about) => (exact ? h("label", { for: "amount" }, about[0]) : h("label", { for: "counterpart" }, about[1]));
+    fill(selling, label(!buys(), ["You sell", "You pay, about"]), buys() ? output : input, sell);
+    fill(buying, label(buys(), ["You buy", "You get, about"]), buys() ? input : output, buy);
     checkAmount();
     drawPrices();
   }
 
+  function exactToken() {
+    return tokens.find(({ symbol }) => symbol === (buys() ? draft.tokenOut : draft.tokenIn));
+  }
+
   function checkAmount() {
     const parsed = parse(draft.amount);
-    const token = tokens.find(({ symbol }) => symbol === draft.tokenIn);
+    const token = exactToken();
     let wrong = "";
     if (!parsed || parsed.digits <= 0n) wrong = "Enter an amount, such as 1.5.";
     else if (token && compare(parsed, { digits: scaled(parsed, token.decimals), places: token.decimals }) !== 0) {
       wrong = `${token.symbol} has ${token.decimals} decimals.`;
     }
     say(amountProblem, wrong);
-    field.setAttribute("aria-invalid", wrong ? "true" : "false");
+    input.setAttribute("aria-invalid", wrong ? "true" : "false");
     return !wrong;
   }
 
   function drawPrices() {
-    fill(prices, (PRICED[draft.type] ?? []).map((name) => priceField(name)), draft.type === "market" ? null : force);
+    const waits = draft.type !== "market";
+    const forces = draft.type === "limit" ? Object.keys(FORCES) : RESTS;
+    if (!forces.includes(draft.timeInForce)) draft.timeInForce = "gtc";
+    fill(prices, PRICED[draft.type].map(priceField), waits && forceField(forces), waits && draft.timeInForce === "gtd" && endField(), buys() && mostField());
     drawHint();
+    drawGuard();
   }
 
   function priceField(name) {
-    const input = h("input", { id: name, inputmode: "decimal", autocomplete: "off", value: draft[name], "aria-describedby": "type-hint" });
-    input.oninput = () => edit(name, input.value);
-    const label = name === "limitPrice" ? "Limit price" : "Trigger price";
-    return h("div", {}, h("label", { for: name }, label), h("div", { class: "unit" }, input, h("span", {}, `${draft.tokenOut} per ${draft.tokenIn}`)));
+    const typed = decimalInput(draft[name], (value) => edit(name, value), { "aria-describedby": "type-hint", placeholder: latest?.decision ? rate(latest.decision.amountOut, latest.decision.amountIn).replaceAll(",", "") : null });
+    return field(name, name === "limitPrice" ? "Limit price" : "Trigger price", typed, `${draft.tokenOut} per ${draft.tokenIn}`);
+  }
+
+  function forceField(forces) {
+    const select = h("select", {}, forces.map((value) => h("option", { value }, FORCES[value])));
+    select.value = draft.timeInForce;
+    select.onchange = () => {
+      draft.timeInForce = select.value;
+      drawPrices();
+    };
+    return field("timeInForce", "Good", select);
+  }
+
+  function endField() {
+    draft.expireAt ||= localMoment(Date.now() + DAY_MS);
+    const end = h("input", { type: "datetime-local", value: draft.expireAt });
+    end.oninput = () => edit("expireAt", end.value);
+    return field("expireAt", "Until, in your time", end);
+  }
+
+  function mostField() {
+    return field("maxAmountIn", "Pay at most", decimalInput(draft.maxAmountIn, (value) => edit("maxAmountIn", value)), draft.tokenIn);
+  }
+
+  function suggested() {
+    return mostToPay(latest?.decision, tokens.find(({ symbol }) => symbol === draft.tokenIn));
   }
 
   function drawHint() {
     say(hint, HINTS[draft.type]({ ...draft, pair: `${draft.tokenOut} per ${draft.tokenIn}` }));
   }
 
+  function drawGuard() {
+    const decision = latest?.decision;
+    const most = form.querySelector("#maxAmountIn");
+    if (most) most.placeholder = suggested();
+    let promise = "";
+    if (buys()) promise = draft.maxAmountIn.trim() || suggested();
+    else if (decision && draft.type === "market") promise = decision.leastOut;
+    const terms = buys() ? `You pay at most ${amount(promise)} ${draft.tokenIn}` : `You get at least ${amount(promise)} ${draft.tokenOut}`;
+    say(guard, promise ? `${terms}, or nothing is traded.` : "");
+  }
+
   async function send(count) {
-    if (!checkAmount()) return field.focus();
+    if (!checkAmount()) return input.focus();
     fill(trouble);
+    for (const each of form.querySelectorAll("[aria-invalid=true]")) each.setAttribute("aria-invalid", "false");
     // A second press while the first is under way is the same wish.
     one.disabled = five.disabled = true;
     try {
-      await submit(orderRequest(), count);
+      await submit(orderRequest(suggested()), count);
     } catch (problem) {
       fill(trouble, problemText(problem));
       for (const { field: name } of problem.errors ?? []) form.querySelector(`#${CSS.escape(name)}`)?.setAttribute("aria-invalid", "true");
@@ -185,66 +211,13 @@ export function ticket(tokens, { changed, submit }) {
 
   return {
     element: form,
-    // What the quote says of the ticket: the amount to get, its price, and the least that slippage leaves.
+    // What the quote says of the ticket: the other amount, its price, and what is guaranteed.
     tell(quote) {
+      latest = quote;
       const decision = quote?.decision;
-      say(out, decision ? amount(decision.amountOut) : "–");
-      say(price, decision ? `1 ${quote.tokenIn} = ${rate(decision.amountOut, quote.amount)} ${quote.tokenOut}` : "");
-      const least = decision && draft.type === "market";
-      say(guard, least ? `You get at least ${amount(decision.leastOut)} ${quote.tokenOut}, or nothing is traded.` : "");
+      say(output, decision ? amount(buys() ? decision.amountIn : decision.amountOut) : "–");
+      say(price, decision ? `1 ${quote.tokenIn} = ${rate(decision.amountOut, decision.amountIn)} ${quote.tokenOut}` : "");
+      drawGuard();
     },
   };
-}
-
-function choices(legend, name, options, chosen, pick) {
-  const box = h(
-    "fieldset",
-    { class: `choices ${name}` },
-    h("legend", {}, legend),
-    options.map(([value, title]) => {
-      const input = h("input", { type: "radio", name, value, id: `${name}-${value}` });
-      input.checked = value === chosen;
-      input.onchange = () => pick(value);
-      return [input, h("label", { for: `${name}-${value}` }, title)];
-    }),
-  );
-  return [box, box.querySelectorAll("input")];
-}
-
-function forceField() {
-  const select = h("select", { id: "timeInForce" }, Object.entries(FORCES).map(([value, title]) => h("option", { value }, title)));
-  select.value = draft.timeInForce;
-  select.onchange = () => {
-    draft.timeInForce = select.value;
-  };
-  return h("div", {}, h("label", { for: "timeInForce" }, "Good"), select);
-}
-
-function slippageChoice(changed) {
-  const own = h("input", {
-    class: "own",
-    inputmode: "decimal",
-    autocomplete: "off",
-    placeholder: "own",
-    "aria-label": "Slippage of your own, in percent",
-    id: "slippageBps",
-  });
-  const set = (value) => {
-    draft.slippageBps = value;
-    changed();
-  };
-  const [box, radios] = choices("Slippage at most", "slippage", SLIPPAGES.map((each) => [each, percent(each)]), draft.slippageBps, (value) => {
-    own.value = "";
-    set(value);
-  });
-  if (!SLIPPAGES.includes(draft.slippageBps)) own.value = draft.slippageBps && percent(draft.slippageBps).slice(0, -1);
-  own.oninput = () => {
-    const parsed = parse(own.value);
-    for (const radio of radios) radio.checked = false;
-    const fits = parsed && parsed.digits >= 0n && scaled(parsed, 2) <= 10_000n;
-    own.setAttribute("aria-invalid", fits ? "false" : "true");
-    set(fits ? `${scaled(parsed, 2)}` : "");
-  };
-  box.append(h("span", { class: "unit" }, own, h("span", {}, "%")));
-  return box;
 }

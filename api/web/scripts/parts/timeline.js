@@ -24,6 +24,7 @@ export function timeline(order, events) {
 }
 
 function heading(event) {
+  if (event.data.amended) return "Changed";
   if (event.status === "routing") return event.reason ? `Nothing traded; attempt ${event.attempt} begins` : "Quoting both venues";
   if (event.status === "building") return `Route: ${venue(event.venue)} ${kind(event.data.kind)}`;
   return { pending: "Accepted", submitted: "Signed and sent", confirmed: "Landed", open: "Waiting" }[event.status] ?? statusWord(event.status);
@@ -33,10 +34,16 @@ function told(order, event) {
   const { data } = event;
   if (event.reason) return `${words(event.reason)}${data.detail ? `: ${sentence(data.detail)}` : ""}`;
   if (event.status === "pending") return "Durable: whatever fails from here on, it comes to an end.";
+  if (data.amended) return `${Object.entries(data.amended).map(([name, value]) => `${spaced(name)} ${value}`).join(", ")}.`;
   if (event.status === "open") return "It rests until its price is there.";
   if (event.status === "routing") return "Every pool of the pair is read at one slot.";
   if (event.status === "building") return sentence(data.why ?? "");
   if (event.status === "submitted") return `Transaction ${short(event.signature, 8)} was recorded, then sent until the chain answered.`;
   if (event.status === "confirmed") return `${amount(event.filledIn)} ${order.tokenIn} became ${amount(event.filledOut)} ${order.tokenOut}, read from the chain.`;
   return data.detail ?? "";
+}
+
+// "limitPrice" as people write it.
+function spaced(name) {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

@@ -3,8 +3,9 @@
 import { fill, h, say, svg } from "../lib/dom.js";
 import { picture, WIDTH } from "../lib/chart.js";
 import { between, clock, duration, venue, words } from "../lib/format.js";
-import { badge, problemText, statusWord } from "../parts/bits.js";
+import { badge, panel, problemText, statusWord, table } from "../parts/bits.js";
 import { tradingSwitch } from "../parts/halt.js";
+import { workersPanel } from "../parts/workers.js";
 import { get } from "../state/api.js";
 import { whoAmI } from "../state/market.js";
 
@@ -54,7 +55,7 @@ export function mountOperations(main) {
       fill(trouble);
       say(state, `${shown.account === null ? "All accounts" : `Account ${shown.account}`}, as of ${clock(shown.at)}`);
       const panels = [inFlight, steps, ends, setbacks, landings, servers, reconciliation].map((draw) => draw(shown));
-      fill(content, tiles(shown), rates(shown), h("div", { class: "panels" }, panels));
+      fill(content, tiles(shown), rates(shown), workersPanel(shown), h("div", { class: "panels" }, panels));
       halt.show(shown.halt);
     } catch (problem) {
       if (ended) return;
@@ -102,6 +103,10 @@ function tile(name, value, more = "") {
   return h("div", { class: "card" }, h("dt", {}, name), h("dd", {}, value, h("small", {}, more)));
 }
 
+function counted(count, what) {
+  return `${count.toLocaleString()} ${what}${count === 1 ? "" : "s"}`;
+}
+
 function perSecond(rate) {
   return rate >= 10 ? `${Math.round(rate)}` : `${Math.round(rate * 100) / 100}`;
 }
@@ -120,15 +125,6 @@ function rates(shown) {
     h("figure", {}, h("figcaption", {}, `Each bar is ${duration(1000 * shown.bucketSeconds)}; the highest holds ${most.toLocaleString()}.`), picture(height, label, bars), h("div", { class: "axis-x" }, h("span", {}, clock(shown.since)), h("span", {}, clock(shown.at))), h("ul", { class: "legend" }, ["accepted", "confirmed", "failed"].map((name) => h("li", {}, h("i", { class: `swatch ${name}` }), name === "failed" ? "ended without a trade" : name)))),
     "wide",
   );
-}
-
-function panel(title, content, style = "") {
-  return h("section", { class: `card ${style}` }, h("h2", {}, title), content);
-}
-
-function table(titles, rows, nothing) {
-  if (!rows.length) return h("p", { class: "quiet" }, nothing);
-  return h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": titles[0] }, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, titles.map((title, at) => h("th", { scope: "col", class: at ? "number" : null }, title)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, at) => (at ? h("td", { class: "number" }, cell) : h("th", { scope: "row" }, cell))))))));
 }
 
 function inFlight(shown) {
@@ -172,7 +168,7 @@ function reconciliation({ reconciliation: last, account, at }) {
   if (!last) return panel("Reconciliation", h("p", { class: "quiet" }, "Orders, log and chain have not been compared yet."));
   const rows = last.findings.map((each) => [[words(each.kind), " ", h("a", { href: `#/orders/${each.orderId}` }, "order")], each.detail, `${between(each.firstSeen, at)} ago`]);
   return panel("Reconciliation", [
-    h("p", { class: "quiet" }, `${between(last.finishedAt, at)} ago: ${last.orders.toLocaleString()} orders and ${last.swaps.toLocaleString()} swaps compared with the chain.`),
+    h("p", { class: "quiet" }, `${between(last.finishedAt, at)} ago: ${counted(last.orders, "order")} and ${counted(last.swaps, "swap")} compared with the chain.`),
     table(["Found", "What", "Since"], rows, "Everything agrees."),
   ]);
 }

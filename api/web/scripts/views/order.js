@@ -3,6 +3,7 @@
 import { fill, h } from "../lib/dom.js";
 import { amount, between, difference, duration, rate, words } from "../lib/format.js";
 import { badge, copyable, orderTitle, outward, problemBox, problemText, rebadge, typeOf } from "../parts/bits.js";
+import { amendForm } from "../parts/amend.js";
 import { attemptList } from "../parts/attempts.js";
 import { decisionOf } from "../parts/decision.js";
 import { cancelButton, steps, story } from "../parts/progress.js";
@@ -22,6 +23,7 @@ export function mountOrder(main, orderId) {
   const trouble = h("div", { class: "problem", role: "alert" });
   const data = h("div", { class: "data" });
   const parts = { summary: h("section", { class: "card" }), events: h("section"), decisions: h("section"), attempts: h("section") };
+  const change = amendForm();
   let seen = -1;
   let ended = false;
   let timer = null;
@@ -56,7 +58,7 @@ export function mountOrder(main, orderId) {
     rebadge(mark, order.status);
     if (!laid) {
       laid = true;
-      fill(content, parts.summary, parts.events, parts.decisions, parts.attempts, data);
+      fill(content, parts.summary, change.element, parts.events, parts.decisions, parts.attempts, data);
     }
     fill(
       parts.summary,
@@ -72,6 +74,7 @@ export function mountOrder(main, orderId) {
       ),
       trouble,
     );
+    change.show(order);
     fill(parts.events, timeline(order, events));
     fill(parts.decisions, decisions(order, events));
     fill(parts.attempts, attemptList(order, attempts));

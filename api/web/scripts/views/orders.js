@@ -3,6 +3,7 @@
 import { fill, h, say, soon } from "../lib/dom.js";
 import { amount, between, dayAndClock, rate, venue, words } from "../lib/format.js";
 import { rowsOf } from "../lib/rows.js";
+import { manyCanceler } from "../parts/cancel-many.js";
 import { badge, orderTitle, problemText, rebadge, typeOf } from "../parts/bits.js";
 import { cancelButton } from "../parts/progress.js";
 import { go } from "../shell/router.js";
@@ -68,9 +69,15 @@ export function mountOrders(main) {
     },
   });
   const empty = h("p", { class: "empty" });
+  const outcome = h("p", { class: "quiet outcome", role: "status" });
+  const many = manyCanceler((problem, words = "") => {
+    fill(trouble, problem ? problemText(problem) : "");
+    say(outcome, words);
+  });
   main.append(
-    h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, "Orders"), groups, search, count),
+    h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, "Orders"), groups, search, many.element, count),
     trouble,
+    outcome,
     table.element,
     empty,
   );
@@ -81,6 +88,8 @@ export function mountOrders(main) {
     const shown = orders.all.filter((order) => fits(order) && (!wanted || told(order).includes(wanted)));
     table.show(shown);
     say(count, `${shown.length.toLocaleString()}${orders.hasOlder ? " newest" : ""} ${shown.length === 1 ? "order" : "orders"}`);
+    const live = (of) => of.filter(({ status }) => !TERMINAL.has(status)).map(({ orderId }) => orderId);
+    many.show(live(shown), !wanted);
     empty.hidden = shown.length > 0;
     table.element.hidden = shown.length === 0;
     if (!empty.hidden) fill(empty, emptiness());

@@ -1,0 +1,49 @@
+"""Two hundred orders of every size and pair at once: each lands once, paid to the unit what its pools had to pay."""
+
+import asyncio
+import random
+from typing import Any
+
+from solders.pubkey import Pubkey
+
+from tests.e2e.market_replay import MarketReplay, chain_of
+from tests.e2e.stack import Stack, check_story, follow
+
+# Smallest and largest amounts, in hundredths of a token, so far apart that the best pool changes between them.
+_SELLS = [
+    ("SOL", "USDC", 1, 40_000),
+    ("USDC", "SOL", 100, 6_000_000),
+    ("BONK", "USDC", 10_000_000, 30_000_000_000),
+    ("USDC", "BONK", 100, 700_000),
+    ("SOL", "FEE", 1, 1_500),
+    ("FEE", "SOL", 1_000, 400_000),
+]
+_SEED = 20_261
+
+
+def _order(draw: random.Random) -> dict[str, Any]:
+    # Most of the liquidity, and four of the kinds, are where SOL is traded for USDC.
+    sell, buy, least, most = draw.choices(_SELLS, weights=(6, 6, 1, 1, 1, 1))[0]
+    hundredths = round(least * (most / least) ** draw.random())
+    return {
+        "tokenIn": sell,
+        "tokenOut": buy,
+        "amount": f"{hundredths // 100}.{hundredths % 100:02}",
+        "slippageBps": 500,
+    }
+
+
+async def test_200_mixed_orders_at_once_land_once_each_on_what_was_due_in_the_states_they_met(stack: Stack) -> None:
+    draw = random.Random(_SEED)
+    async with stack.client() as client, chain_of(stack) as chain:
+        replay = await MarketReplay.begin(chain)
+        answers = await asyncio.gather(*(client.post("/api/orders", json=_order(draw)) for _ in range(200)))
+        order_ids = [answer.json()["orderId"] for answer in answers]
+        stories = await asyncio.gather(*(follow(stack.api, order_id) for order_id in order_ids))
+        assert [check_story(story) for story in stories] == ["confirmed"] * 200
+        landed = await stack.landed()
+        assert [landed[order_id] for order_id in order_ids] == [1] * 200
+        orders = [(await client.get(f"/api/orders/{order_id}")).json() for order_id in order_ids]
+        due = await replay.outputs({order["orderId"]: Pubkey.from_string(order["tokenInMint"]) for order in orders})
+    assert {order["orderId"]: int(order["filledOutBaseUnits"]) for order in orders} == due
+    assert len(replay.kinds) >= 5, replay.kinds
