@@ -63,6 +63,11 @@ CANCEL_ALL_EXAMPLES: dict[str, Any] = {
     "everything": _example("All orders of the account"),
 }
 
+CANCEL_ALL_AFTER_EXAMPLES: dict[str, Any] = {
+    "set": _example("Cancel everything in a minute unless this is asked for again", seconds=60),
+    "off": _example("Switch it off", seconds=0),
+}
+
 QUOTE_EXAMPLES: dict[str, Any] = {
     "exact in": _example("What 1.5 SOL bring", **_SELL_SOL),
     "exact out": _example("What 100 USDC cost", tokenIn="SOL", tokenOut="USDC", amountOut="100"),

@@ -8,7 +8,7 @@ from api.access import account
 from api.body import json_object
 from api.commands import Versions
 from api.described import ETAG, json_body, needed, refusals
-from api.examples import AMEND_EXAMPLES, CANCEL_ALL_EXAMPLES
+from api.examples import AMEND_EXAMPLES, CANCEL_ALL_AFTER_EXAMPLES, CANCEL_ALL_EXAMPLES
 from api.present import etag, order_out
 from api.problems import refused_field
 from api.requests import AmendRequest, CancelAllAfterRequest, CancelAllRequest
@@ -42,7 +42,7 @@ async def cancel_all(request: Request, engine: _Services, owner: _Account) -> Ca
 
 @router.post(
     "/api/orders/cancel-all-after",
-    openapi_extra=json_body(CancelAllAfterRequest) | refusals(ErrorCode.SWITCH_UNKNOWN),
+    openapi_extra=json_body(CancelAllAfterRequest, CANCEL_ALL_AFTER_EXAMPLES) | refusals(ErrorCode.SWITCH_UNKNOWN),
 )
 async def cancel_all_after(request: Request, engine: _Services, owner: _Account) -> CancelAllAfterOut:
     """Cancel all orders of the account in so many seconds, unless this is asked for again before; 0 switches it off.

@@ -46,6 +46,7 @@ async def test_the_description_names_every_route_body_and_problem(api: Api):
         "/api/orders/by-client-order-id/{client_order_id}",
         "/api/orders/{order_id}",
         "/api/orders/cancel-all",
+        "/api/orders/cancel-all-after",
         "/api/orders/{order_id}/cancel",
         "/api/orders/{order_id}/workflow",
         "/api/orders/{order_id}/events",

@@ -144,7 +144,7 @@ TABLE: dict[ErrorCode, Row] = {
         503,
         Retry.NEVER,
         "Temporal did not answer in time: the dead man's switch may be as asked or as before.",
-        "Ask again.",
+        "Ask for it again: to set it twice does no harm.",
     ),
     ErrorCode.WALLET_UNKNOWN: Row(
         422, Retry.NEVER, "The engine holds no key of this wallet.", "Name a wallet that the engine holds a key for."
