@@ -19,7 +19,7 @@ import httpx
 from redis.asyncio import Redis
 
 from deploy.bench.orders import Addresses
-from deploy.bench.processor import cpu_seconds, resident_bytes
+from deploy.bench.processor import cpu_seconds, per_order_ms, resident_bytes
 from deploy.local.state import StackState
 from workflows.domain.lifecycle import Status, is_terminal
 from workflows.domain.order import OrderEvent
@@ -40,12 +40,16 @@ _MOVE_BPS = 300
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was measured. `cpu_percent` of one core and `bytes_per_order` by service; `delays` in seconds."""
+    """What was measured. `cpu_percent` of one core and `bytes_per_order` by service; `delays` in seconds.
+
+    `crossing_cpu_ms` of each service is what one crossed order took until the last of them was `routing`.
+    """
 
     orders: int
     opened_per_second: float
     cpu_percent: Mapping[str, float]
     bytes_per_order: Mapping[str, float]
+    crossing_cpu_ms: Mapping[str, float]
     delays: Sequence[float]
     confirmed: int
 
@@ -70,14 +74,17 @@ async def run(
         before = cpu_seconds(stack)
         await asyncio.sleep(_IDLE_SECONDS)
         idle = {name: 100 * (used - before.get(name, 0.0)) / _IDLE_SECONDS for name, used in cpu_seconds(stack).items()}
+        before = cpu_seconds(stack)
         crossed_at = await desk.cross(pool)
         routed = [await desk.until(order_id, Status.ROUTING) for order_id in near]
+        spent = per_order_ms(before, cpu_seconds(stack), crossing)
         ended = [await desk.until(order_id) for order_id in near]
         result = Result(
             orders=len(limits),
             opened_per_second=per_second,
             cpu_percent=idle,
             bytes_per_order={name: (grown[name] - memory.get(name, 0)) / len(limits) for name in grown},
+            crossing_cpu_ms=spent,
             delays=[seen.at - crossed_at for seen in routed],
             confirmed=sum(seen.event.status is Status.CONFIRMED for seen in ended),
         )
@@ -204,4 +211,7 @@ def report(result: Result) -> list[str]:
         f"crossing of {len(result.delays)} to routing  p50 {cuts[49] * 1_000:.0f} ms   p99 {cuts[98] * 1_000:.0f} ms"
         f"   confirmed {result.confirmed}",
         "                           from the trade on the chain that crossed all limits at once, to the event relayed",
+        "CPU per crossed order, ms  "
+        f"{sum(result.crossing_cpu_ms.values()):.0f}: "
+        + ", ".join(f"{name} {each:.1f}" for name, each in result.crossing_cpu_ms.items() if each >= 0.05),
     ]
