@@ -6,18 +6,29 @@ from collections.abc import Iterable, Sequence
 # Wide enough for an order id, a signature and their neighbours; a pipe has no edge to wrap at.
 _PIPE_WIDTH = 400
 
+# What a cell may say that deserves a colour, on a terminal that has some.
+_COLOURS = {
+    "confirmed": "green",
+    "canceled": "yellow",
+    "expired": "yellow",
+    "failed": "red",
+    "rejected": "red",
+    "pending_cancel": "yellow",
+}
+
 
 def print_table(rows: Iterable[Sequence[str]], header: Sequence[str] | None = None) -> None:
     """Print rows in aligned columns. What does not fit a terminal is folded, never cut: ids have to be copied."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=header is not None)
     content = list(rows)
     for title in header or [""] * max(map(len, content), default=0):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", header_style="bold")
     for row in content:
-        table.add_row(*(_plain(cell) for cell in row))
+        table.add_row(*(Text(cell, _COLOURS.get(cell.split(" ", 1)[0], "")) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
     with console.capture() as capture:
         console.print(table)
@@ -25,7 +36,8 @@ def print_table(rows: Iterable[Sequence[str]], header: Sequence[str] | None = No
         print(line.rstrip())
 
 
-def _plain(cell: str) -> str:
-    from rich.markup import escape
+def terminal_width() -> int:
+    """Columns of the terminal, or enough for anything where there is none."""
+    from shutil import get_terminal_size
 
-    return escape(cell)
+    return get_terminal_size().columns if sys.stdout.isatty() else _PIPE_WIDTH
