@@ -15,8 +15,10 @@ BIN := .venv/bin
 up: .venv
 	$(BIN)/order-engine up
 
+# In several processes (tests/sharing.py). Compiled files are kept, whatever the environment says: each process and each
+# program that the tests start would compile everything again.
 test: .venv
-	$(BIN)/python -m pytest
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto
 
 # Ten thousand simulated lives of an order; SEED=n for others.
 lives: .venv

@@ -16,10 +16,10 @@ from activities.venues.impact import price_impact
 from activities.venues.pool import Clock, Mode, Pool, Quote, Swap
 from activities.venues.split import best_split
 from workflows.domain.errors import ErrorCode
-from workflows.domain.routing import PoolQuote, PoolRefusal, VenueQuotes
+from workflows.domain.routing import PoolQuote, PoolRefusal, Venue, VenueQuotes
 from workflows.messages import QuoteRequest
 
-VENUES = ("raydium", "meteora")
+VENUES = tuple(Venue)
 
 # A walk past what was fetched asks for more accounts; deeper ones could not be carried by a transaction anyway.
 _WALK_ROUNDS = 4

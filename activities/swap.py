@@ -19,6 +19,7 @@ from activities.solana.rpc import SolanaRpc
 from activities.solana.statuses import ChainError, UnreadableError
 from activities.store import OrderStore, Relay
 from activities.swap_builder import SwapBuilder
+from activities.takeover import release_workflow
 from workflows.domain.attempt import OutcomeKind, SwapAttempt, SwapOutcome
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import memo
@@ -128,12 +129,20 @@ class SwapActivities:
 
 @contextlib.asynccontextmanager
 async def _beating() -> AsyncIterator[None]:
-    """Tell Temporal that this worker lives, also while PostgreSQL keeps it waiting."""
+    """Tell Temporal that this worker lives, also while PostgreSQL keeps it waiting.
+
+    Where an earlier try ended with its worker, the workflow is to go on without that one.
+    """
     heartbeat = asyncio.create_task(_beat())
+    releasing = asyncio.create_task(release_workflow()) if activity.info().attempt > 1 else None
     try:
         yield
+        if releasing is not None:
+            await releasing
     finally:
         heartbeat.cancel()
+        if releasing is not None:
+            releasing.cancel()
 
 
 async def _beat() -> None:

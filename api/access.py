@@ -125,16 +125,15 @@ class Gatekeeper:
             raise RequestRefused(ErrorCode.RATE_LIMITED, detail, members={"retryAfter": allowance.retry_after})
 
 
-def needed_scope(connection: HTTPConnection) -> Scope:
+def needed_scope(method: str, path: str) -> Scope:
     """What a call needs where its route says nothing else: whatever does not plainly read, trades."""
-    method = "websocket" if connection.scope["type"] == "websocket" else connection.scope["method"]
-    reads = method in _READING_METHODS or connection.url.path in _READING_POSTS
-    return Scope.READ if reads else Scope.TRADE
+    return Scope.READ if method in _READING_METHODS or path in _READING_POSTS else Scope.TRADE
 
 
 async def principal(connection: HTTPConnection) -> Principal:
     """Who calls this route; raises as `Gatekeeper.admit`."""
-    return await _admitted(connection, needed_scope(connection))
+    method = "websocket" if connection.scope["type"] == "websocket" else connection.scope["method"]
+    return await _admitted(connection, needed_scope(method, connection.url.path))
 
 
 async def account(connection: HTTPConnection) -> str:

@@ -16,6 +16,9 @@ from workflows.domain.errors import EngineError, ErrorCode
 # How long a count is good for; what is accepted meanwhile is added.
 _COUNT_SECONDS = 1.0
 
+# A database that answers nothing must not hold up whoever wants to trade.
+_PATIENCE_SECONDS = 1.0
+
 _MOST_ACCOUNTS = 10_000
 
 
@@ -60,10 +63,10 @@ class Admission:
         count.orders += 1
 
     async def _renew(self, account: str, count: _Count) -> None:
-        asked_at = self._seconds()
         try:
-            count.orders = await self._reader.in_progress(account)
-        except ConnectionError:
+            count.orders = await asyncio.wait_for(self._reader.in_progress(account), _PATIENCE_SECONDS)
+        except (ConnectionError, TimeoutError):
             # What was counted before says nothing of now.
             count.orders = None
-        count.counted_at = asked_at
+        # As of the answer, however late it came: those who waited for it must not ask one after the other.
+        count.counted_at = self._seconds()

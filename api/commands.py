@@ -17,8 +17,9 @@ from api.submission import Submission
 from api.swaps import mints_of_pair, understood, validated
 from api.terms import amendment_of, check_limit, check_times, name_of, terms_of
 from api.tokens import TokenCatalog
+from db.filters import OrderFilter
 from db.rows import OrderView
-from db.views import LiveFilter, OrderReader
+from db.views import OrderReader
 from workflows.domain.amendment import amended
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.ids import is_order_id
@@ -81,10 +82,10 @@ class OrderCommands:
         """What became of each order that fits, oldest first, at most 500 at a time."""
         wanted = validated(CancelAllRequest, body)
         named = wanted.order_ids
-        chosen = LiveFilter(
+        chosen = OrderFilter(
             order_ids=[each for each in named if is_order_id(each)] if named is not None else None,
             pair=await mints_of_pair(self.tokens, wanted.pair) if wanted.pair is not None else None,
-            type=wanted.type,
+            types=[wanted.type] if wanted.type is not None else None,
             wallet=wanted.wallet,
         )
         try:

@@ -52,3 +52,25 @@ ORDER_EXAMPLES: dict[str, Any] = {
         "Sell 1.5 SOL once a SOL brings 400 USDC", **_SELL_SOL, type="take_profit", stopPrice="400"
     ),
 }
+
+AMEND_EXAMPLES: dict[str, Any] = {
+    "price": _example("Ask for less", limitPrice="390"),
+    "slippage": _example("Allow 1 % of slippage", slippageBps=100),
+}
+
+CANCEL_ALL_EXAMPLES: dict[str, Any] = {
+    "pair": _example("The resting limit orders of one pair", pair="SOL/USDC", type="limit"),
+    "everything": _example("All orders of the account"),
+}
+
+CANCEL_ALL_AFTER_EXAMPLES: dict[str, Any] = {
+    "set": _example("Cancel everything in a minute unless this is asked for again", seconds=60),
+    "off": _example("Switch it off", seconds=0),
+}
+
+QUOTE_EXAMPLES: dict[str, Any] = {
+    "exact in": _example("What 1.5 SOL bring", **_SELL_SOL),
+    "exact out": _example("What 100 USDC cost", tokenIn="SOL", tokenOut="USDC", amountOut="100"),
+}
+
+HALT_EXAMPLES: dict[str, Any] = {"halt": _example("Stop all trading", reason="a drill")}

@@ -6,8 +6,8 @@ from api.engine import Engine
 from db.rows import OrderView
 from db.views import OrderReader
 from workflows.domain.errors import EngineError, ErrorCode
-from workflows.domain.ids import is_order_id
-from workflows.domain.lifecycle import Status
+from workflows.domain.ids import derived_order_id, is_order_id
+from workflows.domain.lifecycle import Status, is_terminal
 from workflows.domain.order import OrderTerms
 from workflows.messages import OrderState
 
@@ -35,6 +35,22 @@ class OrderLookup:
     async def find_for_stream(self, order_id: str, account: str) -> OrderView:
         """The order as far as its events are stored; as `find`, without troubling a worker for what comes anyway."""
         return _owned(await self._find(order_id, live=False), order_id, account)
+
+    async def find_by_client_id(self, client_order_id: str, account: str) -> OrderView:
+        """The order that its client named so; raises as `find`."""
+        order_id = derived_order_id(account, client_order_id)
+        view = await self._find(order_id, live=True)
+        if view is None:
+            raise EngineError(ErrorCode.ORDER_NOT_FOUND, f"there is no order named {client_order_id!r}")
+        return _owned(view, order_id, account)
+
+    async def has_ended(self, order_id: str) -> bool:
+        """Whether PostgreSQL knows that the order has ended; False while it does not answer."""
+        try:
+            stored = await self._reader.order(order_id)
+        except ConnectionError:
+            return False
+        return stored is not None and is_terminal(stored.status)
 
     async def _find(self, order_id: str, live: bool) -> OrderView | None:
         if not is_order_id(order_id):

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client import Counter, Gauge, Histogram
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SECONDS = ("0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10")
@@ -18,7 +19,7 @@ _METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"
 REQUESTS = Counter("order_engine_http_requests_total", "HTTP requests answered.", ("method", "route", "status"))
 REQUEST_TIME = Histogram(
     "order_engine_http_request_duration_seconds",
-    "Time until a request was answered; event streams are not among them.",
+    "Time until a request was answered; event streams and long polls are not among them.",
     ("method", "route"),
     buckets=_SECONDS,
 )
@@ -34,6 +35,14 @@ RELAY_LAG = Histogram(
     buckets=_SECONDS,
 )
 RELAY_CONNECTED = Gauge("order_engine_relay_connected", "1 while this process hears of events over Redis.")
+
+
+_HELD_BACK = "order_engine.held_back"
+
+
+def hold_back(request: HTTPConnection) -> None:
+    """The answer to this request is held back by its client's wish: its time is not that of the API."""
+    request.scope[_HELD_BACK] = True
 
 
 def relayed(at: datetime) -> None:
@@ -86,7 +95,7 @@ class _Request:
             REQUESTS.labels(method, route, self._status).inc()
             if self._streams:
                 STREAMS.labels("sse").dec()
-            else:
+            elif not self._scope.get(_HELD_BACK):
                 REQUEST_TIME.labels(method, route).observe(time.perf_counter() - started)
 
     async def _watched(self, message: Message) -> None:

@@ -1,30 +1,23 @@
 """From what the engine knows to what clients see."""
 
-from collections.abc import Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from api.schemas import (
     AccountEventMessage,
     AttemptOut,
-    DecisionOut,
     EventOut,
     Links,
     OrderOut,
-    PoolQuoteOut,
-    PoolRefusalOut,
-    QuoteOut,
-    VenueOut,
 )
 from db.account_log import LoggedEvent
 from db.rows import AttemptView, OrderView
+from workflows.domain.attempt import against_quote_bps
 from workflows.domain.clusters import CLUSTERS, ClusterName
 from workflows.domain.ids import workflow_id
 from workflows.domain.lifecycle import phase
-from workflows.domain.money import Token, TokenAmount, least_output, most_input, plain, price
+from workflows.domain.money import Token, TokenAmount, plain, price
 from workflows.domain.order import Fill, OrderEvent, OrderTerms
-from workflows.domain.routing import Decision, PoolQuote, VenueQuotes
-from workflows.messages import QuoteComparison, QuoteRequest
 
 _Event = TypeVar("_Event", bound=EventOut)
 
@@ -83,7 +76,7 @@ def order_out(view: OrderView, web_ui: WebUi) -> OrderOut:
         filled_in_base_units=str(fill.amount_in) if fill else None,
         filled_out=terms.token_out.format(fill.amount_out) if fill else None,
         filled_out_base_units=str(fill.amount_out) if fill else None,
-        average_price=_price(terms.token_in, fill.amount_in, terms.token_out, fill.amount_out) if fill else None,
+        average_price=price_of(terms.token_in, fill.amount_in, terms.token_out, fill.amount_out) if fill else None,
         fee_lamports=str(fill.fee_lamports) if fill else None,
         slot=fill.slot if fill else None,
         created_at=terms.created_at,
@@ -144,7 +137,7 @@ def _event_fields(event: OrderEvent, terms: OrderTerms) -> dict[str, Any]:
     }
 
 
-def attempt_out(attempt: AttemptView, terms: OrderTerms) -> AttemptOut:
+def attempt_out(attempt: AttemptView, terms: OrderTerms, web_ui: WebUi) -> AttemptOut:
     """One attempt of the order of these terms. The signed bytes stay inside."""
     swap, outcome = attempt.swap, attempt.outcome
     fill = outcome.fill if outcome else None
@@ -158,6 +151,7 @@ def attempt_out(attempt: AttemptView, terms: OrderTerms) -> AttemptOut:
         signature=swap.signature,
         blockhash=swap.blockhash,
         last_valid_block_height=swap.last_valid_block_height,
+        signing_slot=swap.signing_slot,
         amount_in=terms.token_in.format(swap.amount_in),
         quoted_out=terms.token_out.format(swap.quoted_out),
         least_out=terms.token_out.format(swap.least_out),
@@ -168,84 +162,13 @@ def attempt_out(attempt: AttemptView, terms: OrderTerms) -> AttemptOut:
         detail=outcome.detail if outcome else "",
         filled_in=filled_in,
         filled_out=filled_out,
+        average_price=price_of(terms.token_in, fill.amount_in, terms.token_out, fill.amount_out) if fill else None,
+        against_quote_bps=against_quote_bps(swap, fill) if fill else None,
         fee_lamports=str(fill.fee_lamports) if fill else None,
+        explorer=web_ui.transaction(swap.signature),
         recorded_at=attempt.recorded_at,
         settled_at=attempt.settled_at,
     )
-
-
-def quote_out(request: QuoteRequest, slippage_bps: int, comparison: QuoteComparison) -> QuoteOut:
-    """A comparison of the venues."""
-    exact_out = request.amount_out is not None
-    shown = _QuotePresenter(request.token_in, request.token_out, exact_out)
-    quotes = [quote for venue in comparison.venues for quote in venue.quotes]
-    best = max(quotes, key=lambda quote: -quote.amount_in if exact_out else quote.amount_out, default=None)
-    decision = comparison.decision
-    return QuoteOut(
-        token_in=request.token_in.symbol,
-        token_in_mint=request.token_in.mint,
-        token_out=request.token_out.symbol,
-        token_out_mint=request.token_out.mint,
-        amount=None if exact_out else request.token_in.format(request.amount_in),
-        amount_out=request.token_out.format(request.amount_out) if request.amount_out is not None else None,
-        slippage_bps=slippage_bps,
-        venues=[shown.venue(venue) for venue in comparison.venues],
-        best=shown.pool(best) if best else None,
-        decision=shown.decision(decision, slippage_bps) if decision else None,
-        reason=comparison.reason,
-        detail=comparison.detail,
-    )
-
-
-class _QuotePresenter:
-    def __init__(self, token_in: Token, token_out: Token, exact_out: bool) -> None:
-        self._in = token_in
-        self._out = token_out
-        self._exact_out = exact_out
-
-    def venue(self, venue: VenueQuotes) -> VenueOut:
-        return VenueOut(
-            venue=venue.venue,
-            slot=venue.slot,
-            quotes=self.pools(venue.quotes),
-            refusals=[PoolRefusalOut(kind=each.kind, pool=each.pool, reason=each.reason) for each in venue.refusals],
-            reason=venue.reason,
-            detail=venue.detail,
-        )
-
-    def pools(self, quotes: Sequence[PoolQuote]) -> list[PoolQuoteOut]:
-        return [self.pool(quote) for quote in quotes]
-
-    def pool(self, quote: PoolQuote) -> PoolQuoteOut:
-        fee_token = self._in if quote.fee_mint == self._in.mint else self._out
-        return PoolQuoteOut(
-            venue=quote.venue,
-            kind=quote.kind,
-            pool=quote.pool,
-            amount_in=self._in.format(quote.amount_in),
-            amount_out=self._out.format(quote.amount_out),
-            amount_out_base_units=str(quote.amount_out),
-            fee=fee_token.format(quote.fee),
-            fee_token=fee_token.symbol,
-            price_impact_bps=quote.price_impact_bps,
-            compute_units=quote.compute_units,
-            slot=quote.slot,
-        )
-
-    def decision(self, decision: Decision, slippage_bps: int) -> DecisionOut:
-        route = decision.route
-        least_out = sum(least_output(leg.amount_out, slippage_bps) for leg in route.legs)
-        most_in = self._in.format(most_input(route.amount_in, slippage_bps))
-        return DecisionOut(
-            legs=self.pools(route.legs),
-            amount_in=self._in.format(route.amount_in),
-            amount_out=self._out.format(route.amount_out),
-            least_out=self._out.format(route.amount_out if self._exact_out else least_out),
-            most_in=most_in if self._exact_out else None,
-            price=_price(self._in, route.amount_in, self._out, route.amount_out),
-            gain_bps=decision.gain_bps,
-            why=decision.why,
-        )
 
 
 def _filled(fill: Fill | None, terms: OrderTerms) -> tuple[str | None, str | None]:
@@ -254,7 +177,8 @@ def _filled(fill: Fill | None, terms: OrderTerms) -> tuple[str | None, str | Non
     return terms.token_in.format(fill.amount_in), terms.token_out.format(fill.amount_out)
 
 
-def _price(token_in: Token, amount_in: int, token_out: Token, amount_out: int) -> str | None:
+def price_of(token_in: Token, amount_in: int, token_out: Token, amount_out: int) -> str | None:
+    """Output units per input unit, None for a zero input."""
     paid = TokenAmount(token=token_in, base_units=amount_in)
     found = price(paid, TokenAmount(token=token_out, base_units=amount_out))
     return None if found is None else plain(found)

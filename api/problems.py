@@ -17,6 +17,7 @@ from starlette.routing import Match
 from starlette.websockets import WebSocket
 
 from api.schemas import FieldProblem, Problem
+from workflows.domain.error_table import TABLE, may_repeat
 from workflows.domain.errors import EngineError, ErrorCode
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 # What a client should wait before it repeats a request that an outage refused.
-_RETRY_AFTER_SECONDS = 2
+RETRY_AFTER_SECONDS = 2
 _PASSING = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 # A body full of mistakes is not worth an answer of its own size.
@@ -65,18 +66,30 @@ def invalid(error: ValidationError | RequestValidationError) -> RequestRefused:
     return RequestRefused(ErrorCode.REQUEST_INVALID, _short(f"not acceptable: {named}"), fields)
 
 
+def type_of(code: ErrorCode) -> str:
+    """The `type` of a problem: where the API says what the code means."""
+    return f"/api/errors/{code}"
+
+
+def title_of(code: ErrorCode) -> str:
+    """The code as people read it."""
+    return code.replace("_", " ").capitalize()
+
+
 def document(error: EngineError) -> dict[str, Any]:
     """The problem document of an error."""
+    row = TABLE[error.code]
     problem = Problem(
-        type=f"urn:order-engine:problem:{error.code}",
-        title=error.code.replace("_", " ").capitalize(),
-        status=error.row.http_status,
+        type=type_of(error.code),
+        title=title_of(error.code),
+        status=row.http_status,
         detail=_short(error.detail),
         instance=f"urn:uuid:{uuid4()}",
         code=error.code,
-        advice=error.row.advice,
+        retryable=may_repeat(error.code),
+        advice=row.advice,
         errors=list(error.fields) if isinstance(error, RequestRefused) else [],
-        retry_after=_RETRY_AFTER_SECONDS if error.row.http_status in _PASSING else None,
+        retry_after=RETRY_AFTER_SECONDS if row.http_status in _PASSING else None,
     )
     members = error.members if isinstance(error, RequestRefused) else {}
     shown = problem.model_dump(mode="json", by_alias=True, exclude_none=True)

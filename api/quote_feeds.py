@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from api.engine import Engine
-from api.present import quote_out
+from api.present_quotes import quote_out
 from workflows.domain.errors import EngineError
 from workflows.domain.money import TokenAmount
 from workflows.messages import QuoteRequest

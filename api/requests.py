@@ -12,6 +12,8 @@ from workflows.domain.time_in_force import TimeInForce
 
 DEFAULT_SLIPPAGE_BPS = 50
 
+WALLET = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+
 
 class Incoming(BaseModel):
     """The form of what clients send: nothing unknown, nothing converted."""
@@ -59,7 +61,10 @@ def _moment(value: object) -> object:
         raise ValueError('is no time such as "2030-01-31T12:00:00Z"') from None
     if moment.tzinfo is None:
         raise ValueError("must name its offset from UTC, or end in Z")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is beyond the years 1 to 9999 in UTC") from None
 
 
 Moment = Annotated[
@@ -117,7 +122,7 @@ class OrderRequest(SwapRequest):
     deadline: Moment | None = None
     max_attempts: int = Field(default=DEFAULT_MAX_ATTEMPTS, ge=1, le=100)
     client_order_id: str | None = Field(default=None, pattern=CLIENT_ORDER_ID)
-    wallet: str = Field(default=DEFAULT_WALLET, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    wallet: str = Field(default=DEFAULT_WALLET, pattern=WALLET)
 
 
 class QuoteRequestBody(SwapRequest):
@@ -141,7 +146,7 @@ class CancelAllRequest(Incoming):
         default=None, max_length=130, description="Two symbols or mints, sold either way.", examples=["SOL/USDC"]
     )
     type: Annotated[OrderType, Field(strict=False)] | None = None
-    wallet: str | None = Field(default=None, max_length=64)
+    wallet: str | None = Field(default=None, pattern=WALLET)
     order_ids: list[str] | None = Field(default=None, max_length=500)
 
 

@@ -31,9 +31,12 @@ class FieldProblem(Wire):
 
 
 class Problem(Wire):
-    """A problem document (RFC 9457). `code` is stable; `advice` says what to do; `instance` is in the API's log.
+    """A problem document (RFC 9457), which may have further members.
 
-    `retryAfter` is there where the same request may succeed after so many seconds, as in the header Retry-After.
+    `code` is stable, `type` is where it is explained; `retryable` says whether the same request may be sent again as it
+    is, after `retryAfter` seconds where that is given (as in the header Retry-After); `advice` says what to do. The
+    `instance` of an unexpected error is in the API's log. `errors` names what is wrong with a request, `orderId` the
+    order that a problem is about.
     """
 
     type: str
@@ -42,9 +45,33 @@ class Problem(Wire):
     detail: str
     instance: str
     code: ErrorCode
+    retryable: bool
     advice: str
     errors: list[FieldProblem] = Field(default_factory=list)
     retry_after: int | None = None
+
+
+class ErrorOut(Wire):
+    """One code: what it means and what to do about it.
+
+    `type` and `status` are those of its problem documents. `retryable`: the same request may be sent again as it is,
+    after a while. `engineRetries`: the engine itself tries an order again after this reason, within its attempts.
+    """
+
+    code: ErrorCode
+    type: str
+    title: str
+    status: int
+    meaning: str
+    retryable: bool
+    engine_retries: bool
+    advice: str
+
+
+class ErrorList(Wire):
+    """Every code that a problem document or the reason of an order may have."""
+
+    errors: list[ErrorOut]
 
 
 class Links(Wire):
@@ -203,7 +230,9 @@ class EventList(Wire):
 class AttemptOut(Wire):
     """A swap that was signed for an order, and its outcome (`landed`, `reverted`, `expired`), null while unknown.
 
-    `quotedOut` and `leastOut` (the guard in the transaction) in token units; exact out, `mostIn` is the guard.
+    `quotedOut` and `leastOut` (the guard in the transaction) in token units; exact out, `mostIn` is the guard. The swap
+    could land in the slots after `signingSlot`, in no block beyond `lastValidBlockHeight`. `againstQuoteBps` is how
+    much better than quoted it filled, less than zero for worse.
     """
 
     attempt: int
@@ -214,6 +243,7 @@ class AttemptOut(Wire):
     signature: str
     blockhash: str
     last_valid_block_height: int
+    signing_slot: int | None
     amount_in: str
     quoted_out: str
     least_out: str
@@ -224,7 +254,10 @@ class AttemptOut(Wire):
     detail: str
     filled_in: str | None
     filled_out: str | None
+    average_price: str | None
+    against_quote_bps: Decimal | None
     fee_lamports: str | None
+    explorer: str | None
     recorded_at: datetime
     settled_at: datetime | None
 

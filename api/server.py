@@ -29,13 +29,14 @@ _LARGEST_CLIENT_MESSAGE = 64 * 1024
 
 
 class _Server(uvicorn.Server):
-    """Ends the event streams of HTTP before it waits for requests under way; WebSockets it closes itself."""
+    """Ends the event streams and long polls of HTTP before it waits for requests; WebSockets it closes itself."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop serving."""
         app = self.config.app
         assert isinstance(app, FastAPI)
         app.state.services.channels.feeds.end()
+        app.state.services.waits.end()
         await super().shutdown(sockets)
 
 

@@ -26,6 +26,7 @@ from api.settings import ApiAuth, ApiSettings
 from api.stream import OrderStream
 from api.submission import Submission
 from api.tokens import TokenCatalog
+from api.waiting import OrderWaits
 from api.workers import WorkerReports
 from db.account_log import AccountLog
 from db.database import Database
@@ -46,6 +47,7 @@ class Services:
     reader: OrderReader
     lookup: OrderLookup
     commands: OrderCommands
+    waits: OrderWaits
     tokens: TokenCatalog
     stream: OrderStream
     channels: Channels
@@ -80,6 +82,7 @@ async def running_services(settings: ApiSettings, client: Client) -> AsyncIterat
                 reader=reader,
                 lookup=lookup,
                 commands=commands,
+                waits=OrderWaits(hub, lookup),
                 tokens=tokens,
                 stream=stream,
                 channels=Channels(hub, feeds, stream, QuoteFeeds(engine), tokens, commands, web_ui),

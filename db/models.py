@@ -132,6 +132,26 @@ class OrderRow(Base):
             postgresql_where=text("client_order_id IS NOT NULL"),
         ),
         Index("orders_open_idx", "token_in", "token_out", postgresql_where=text(f"status = '{Status.OPEN}'")),
+        # Lists, each filter in the order in which it is shown. A pair is listed whichever of the two is sold.
+        Index(
+            "orders_newest_by_pair_idx",
+            "account",
+            text('least(token_in COLLATE "C", token_out)'),
+            text('greatest(token_in COLLATE "C", token_out)'),
+            desc("created_at"),
+            desc("id"),
+        ),
+        Index("orders_newest_by_type_idx", "account", "type", desc("created_at"), desc("id")),
+        Index("orders_newest_by_venue_idx", "account", "venue", desc("created_at"), desc("id")),
+        Index("orders_newest_by_wallet_idx", "account", "wallet", desc("created_at"), desc("id")),
+        Index(
+            "orders_newest_by_parent_idx",
+            "account",
+            "parent_id",
+            desc("created_at"),
+            desc("id"),
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

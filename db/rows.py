@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row
@@ -35,6 +36,22 @@ class AttemptView:
     outcome: SwapOutcome | None
     recorded_at: datetime
     settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RiskCheckView:
+    """The last risk check that an order passed: what it measured, in basis points, and what it reserved, in base units.
+
+    `notional` is an amount with its token's symbol, None when no limit asked for it.
+    """
+
+    attempt: int
+    price_impact_bps: Decimal
+    price_deviation_bps: Decimal | None
+    notional: str | None
+    skipped: tuple[str, ...]
+    lamports: int
+    tokens: int
 
 
 def _reason(text: str | None) -> ErrorCode | None:
@@ -108,3 +125,18 @@ def attempt_view(row: Row[Any]) -> AttemptView:
         most_in=int(row.most_in) if row.most_in is not None else None,
     )
     return AttemptView(swap=swap, outcome=outcome, recorded_at=row.recorded_at, settled_at=row.settled_at)
+
+
+def risk_check_view(row: Row[Any]) -> RiskCheckView:
+    """The check of a whole row of `risk_reservations`."""
+    figures = row.figures
+    deviation = figures.get("priceDeviationBps")
+    return RiskCheckView(
+        attempt=row.attempt,
+        price_impact_bps=Decimal(figures["priceImpactBps"]),
+        price_deviation_bps=Decimal(deviation) if deviation is not None else None,
+        notional=figures.get("notional"),
+        skipped=tuple(figures.get("skipped", ())),
+        lamports=int(row.lamports),
+        tokens=int(row.tokens),
+    )

@@ -8,10 +8,12 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, select, tuple_
 
 from db.database import Database
+from db.filters import OrderFilter
 from db.models import OrderEventRow, OrderRow, SwapAttemptRow
-from db.rows import AttemptView, OrderView, attempt_view, order_event, order_view
+from db.risk_models import RiskReservationRow
+from db.rows import AttemptView, OrderView, RiskCheckView, attempt_view, order_event, order_view, risk_check_view
 from workflows.domain.lifecycle import TERMINAL, Status, is_terminal
-from workflows.domain.order import OrderEvent, OrderType
+from workflows.domain.order import OrderEvent
 
 # How many events one read returns at most, unless told otherwise.
 MOST_EVENTS = 1_000
@@ -25,15 +27,7 @@ class Position:
     order_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class LiveFilter:
-    """Which orders of an account are meant; None leaves a side open. `pair` holds two mints, sold either way."""
-
-    order_ids: Sequence[str] | None = None
-    pair: tuple[str, str] | None = None
-    type: OrderType | None = None
-    wallet: str | None = None
-
+_ALL = OrderFilter()
 
 _ORDER = select(OrderRow.__table__)
 _ORDER_BY_ID = _ORDER.where(OrderRow.id == bindparam("order_id"))
@@ -51,6 +45,7 @@ _ATTEMPTS = (
     .where(SwapAttemptRow.order_id == bindparam("order_id"))
     .order_by(SwapAttemptRow.attempt)
 )
+_RISK_CHECK = select(RiskReservationRow.__table__).where(RiskReservationRow.order_id == bindparam("order_id"))
 _LAST_SEQS = select(OrderRow.id, OrderRow.last_seq).where(OrderRow.id == func.any(bindparam("order_ids")))
 
 _IN_PROGRESS = select(func.count()).where(
@@ -76,27 +71,20 @@ class OrderReader:
         rows = await self._database.fetch(_ORDER_BY_CLIENT_ID, parameters)
         return order_view(rows[0]) if rows else None
 
-    async def live(self, account: str, wanted: LiveFilter, limit: int) -> list[OrderView]:
+    async def live(self, account: str, wanted: OrderFilter, limit: int) -> list[OrderView]:
         """At most `limit` of the account's orders that have not ended and fit the filter, oldest first."""
-        query = _ORDER.where(OrderRow.account == account, OrderRow.status.not_in(sorted(TERMINAL)))
-        if wanted.order_ids is not None:
-            query = query.where(OrderRow.id.in_([UUID(order_id) for order_id in wanted.order_ids]))
-        if wanted.pair is not None:
-            query = query.where(OrderRow.token_in.in_(wanted.pair), OrderRow.token_out.in_(wanted.pair))
-        if wanted.type is not None:
-            query = query.where(OrderRow.type == wanted.type.value)
-        if wanted.wallet is not None:
-            query = query.where(OrderRow.wallet == wanted.wallet)
-        query = query.order_by(OrderRow.created_at, OrderRow.id).limit(limit)
+        query = (
+            _ORDER.where(OrderRow.account == account, OrderRow.status.not_in(sorted(TERMINAL)), *wanted.conditions())
+            .order_by(OrderRow.created_at, OrderRow.id)
+            .limit(limit)
+        )
         return [order_view(row) for row in await self._database.fetch(query)]
 
     async def newest(
-        self, account: str, limit: int, before: Position | None = None, status: Status | None = None
+        self, account: str, limit: int, before: Position | None = None, wanted: OrderFilter = _ALL
     ) -> list[OrderView]:
-        """At most `limit` of the account's orders, newest first, those after the position `before` in that order."""
-        query = _ORDER.where(OrderRow.account == account)
-        if status is not None:
-            query = query.where(OrderRow.status == status.value)
+        """At most `limit` of the account's orders that fit, newest first, those after `before` in that order."""
+        query = _ORDER.where(OrderRow.account == account, *wanted.conditions())
         if before is not None:
             place = tuple_(OrderRow.created_at, OrderRow.id)
             query = query.where(place < tuple_(before.created_at, UUID(before.order_id)))
@@ -112,6 +100,11 @@ class OrderReader:
         """The swaps signed for the order, first to last."""
         rows = await self._database.fetch(_ATTEMPTS, {"order_id": UUID(order_id)})
         return [attempt_view(row) for row in rows]
+
+    async def risk_check(self, order_id: str) -> RiskCheckView | None:
+        """The last risk check that the order passed, None when it has passed none."""
+        rows = await self._database.fetch(_RISK_CHECK, {"order_id": UUID(order_id)})
+        return risk_check_view(rows[0]) if rows else None
 
     async def in_progress(self, account: str) -> int:
         """How many of the account's orders have neither ended nor rest."""

@@ -1,12 +1,14 @@
 """Orders: cancel, change, cancel many, cancel all unless told otherwise."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from api.access import account
 from api.body import json_object
 from api.commands import Versions
+from api.described import ETAG, json_body, needed, refusals
+from api.examples import AMEND_EXAMPLES, CANCEL_ALL_AFTER_EXAMPLES, CANCEL_ALL_EXAMPLES
 from api.present import etag, order_out
 from api.problems import refused_field
 from api.requests import AmendRequest, CancelAllAfterRequest, CancelAllRequest
@@ -25,13 +27,11 @@ _Key = Annotated[
 ]
 
 
-def _body(model: type) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
 # Before the routes with an order id, which would take its path.
-@router.post("/api/orders/cancel-all", openapi_extra=_body(CancelAllRequest))
+@router.post(
+    "/api/orders/cancel-all",
+    openapi_extra=json_body(CancelAllRequest, CANCEL_ALL_EXAMPLES) | refusals(ErrorCode.TOKEN_UNKNOWN),
+)
 async def cancel_all(request: Request, engine: _Services, owner: _Account) -> CancelAllOut:
     """Cancel all orders that have not ended and fit the filter, oldest first, at most 500 at a time.
 
@@ -40,7 +40,10 @@ async def cancel_all(request: Request, engine: _Services, owner: _Account) -> Ca
     return await engine.commands.cancel_all(await json_object(request), owner)
 
 
-@router.post("/api/orders/cancel-all-after", openapi_extra=_body(CancelAllAfterRequest))
+@router.post(
+    "/api/orders/cancel-all-after",
+    openapi_extra=json_body(CancelAllAfterRequest, CANCEL_ALL_AFTER_EXAMPLES) | refusals(ErrorCode.SWITCH_UNKNOWN),
+)
 async def cancel_all_after(request: Request, engine: _Services, owner: _Account) -> CancelAllAfterOut:
     """Cancel all orders of the account in so many seconds, unless this is asked for again before; 0 switches it off.
 
@@ -51,7 +54,10 @@ async def cancel_all_after(request: Request, engine: _Services, owner: _Account)
     return await engine.commands.cancel_all_after(await json_object(request), owner)
 
 
-@router.post("/api/orders/{order_id}/cancel", responses={202: {"model": CancelOut}})
+@router.post(
+    "/api/orders/{order_id}/cancel",
+    responses={202: {"model": CancelOut, "description": "The wish is stored; no worker has answered yet."}},
+)
 async def cancel_order(
     order_id: str, response: Response, engine: _Services, owner: _Account, idempotency_key: _Key = None
 ) -> CancelOut:
@@ -66,14 +72,28 @@ async def cancel_order(
     return answer
 
 
-@router.patch("/api/orders/{order_id}", openapi_extra=_body(AmendRequest))
+@router.patch(
+    "/api/orders/{order_id}",
+    responses={200: {"headers": ETAG}},
+    openapi_extra=json_body(AmendRequest, AMEND_EXAMPLES)
+    | refusals(
+        ErrorCode.PRICE_INVALID,
+        ErrorCode.VERSION_REQUIRED,
+        ErrorCode.VERSION_MISMATCH,
+        ErrorCode.ORDER_NOT_AMENDABLE,
+        ErrorCode.ORDER_ENDED,
+        ErrorCode.AMENDMENT_UNKNOWN,
+    ),
+)
 async def amend_order(
     order_id: str,
     request: Request,
     response: Response,
     engine: _Services,
     owner: _Account,
-    if_match: Annotated[str | None, Header(description="The order's `ETag`, or `*`; needed.")] = None,
+    if_match: Annotated[
+        str | None, Header(description="The order's `ETag`, or `*`.", examples=["*"], json_schema_extra=needed)
+    ] = None,
     idempotency_key: _Key = None,
 ) -> OrderOut:
     """Change prices, expiry, slippage or deadline of an order that is pending or open.

@@ -1,11 +1,13 @@
 """What can be traded, and at which price."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
 from api.body import json_object
-from api.present import quote_out
+from api.described import AMOUNT_CODES, json_body, refusals
+from api.examples import QUOTE_EXAMPLES
+from api.present_quotes import quote_out
 from api.requests import QuoteRequestBody
 from api.schemas import QuoteOut, TokenList, TokenOut
 from api.services import Services, services
@@ -15,12 +17,6 @@ from workflows.domain.money import TokenAmount
 router = APIRouter(tags=["markets"])
 
 _Services = Annotated[Services, Depends(services)]
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/QuoteRequestBody"}}},
-    }
-}
 
 
 @router.get("/api/tokens")
@@ -29,7 +25,7 @@ async def list_tokens(engine: _Services) -> TokenList:
     return TokenList(tokens=[TokenOut(**token.model_dump()) for token in await engine.tokens.all()])
 
 
-@router.post("/api/quotes", openapi_extra=_BODY)
+@router.post("/api/quotes", openapi_extra=json_body(QuoteRequestBody, QUOTE_EXAMPLES) | refusals(*AMOUNT_CODES))
 async def compare_quotes(request: Request, engine: _Services) -> QuoteOut:
     """Both venues' quotes for a swap, and what an order would do with them. Nothing is traded."""
     wanted = validated(QuoteRequestBody, await json_object(request))

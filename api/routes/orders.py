@@ -1,46 +1,47 @@
-"""Orders: accept, show, list; their events and attempts."""
+"""Orders: accept, show, list."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic.alias_generators import to_camel
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from api.access import account
 from api.body import json_object
 from api.cursor import cursor_after, position_of
+from api.described import AMOUNT_CODES, ETAG, LOCATION, REPLAYED, json_body, refusals
 from api.examples import ORDER_EXAMPLES
-from api.present import attempt_out, etag, event_out, order_out, order_path
-from api.schemas import AttemptList, EventList, EventOut, OrderOut, OrderPage, WorkflowOut
+from api.listing import ListQuery, filter_of
+from api.metrics import hold_back
+from api.present import etag, order_out, order_path
+from api.requests import CLIENT_ORDER_ID, OrderRequest
+from api.schemas import OrderOut, OrderPage
 from api.services import Services, services
+from api.waiting import LONGEST_WAIT_SECONDS
 from workflows.domain.errors import EngineError, ErrorCode
-from workflows.domain.ids import is_order_id, workflow_id
-from workflows.domain.lifecycle import Status
 
 router = APIRouter(tags=["orders"])
 
-REPLAYED = "Idempotency-Replayed"
-
 _Services = Annotated[Services, Depends(services)]
 _Account = Annotated[str, Depends(account)]
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/OrderRequest"}, "examples": ORDER_EXAMPLES}
-        },
-    }
-}
-_REPLAYED: dict[int | str, dict[str, Any]] = {
+_SHOWN: dict[int | str, dict[str, Any]] = {200: {"headers": ETAG}}
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"description": "The order is durable.", "headers": LOCATION | ETAG},
     200: {
         "model": OrderOut,
         "description": "The same request was taken before: its order, as it stands.",
-        "headers": {REPLAYED: {"description": "`true`", "schema": {"type": "string"}}},
-    }
+        "headers": LOCATION | ETAG | REPLAYED,
+    },
 }
+_BODY = json_body(OrderRequest, ORDER_EXAMPLES) | refusals(
+    *AMOUNT_CODES,
+    ErrorCode.PRICE_INVALID,
+    ErrorCode.IDEMPOTENCY_KEY_REUSED,
+    ErrorCode.TOO_MANY_ORDERS,
+    ErrorCode.ACCEPTANCE_UNKNOWN,
+)
 
 
 # The two other paths are those of the first version of the service, whose clients go on working.
-@router.post("/api/orders", status_code=202, openapi_extra=_BODY, responses=_REPLAYED)
+@router.post("/api/orders", status_code=202, openapi_extra=_BODY, responses=_ACCEPTED)
 @router.post("/order", status_code=202, include_in_schema=False)
 @router.post("/api/orders/execute", status_code=202, include_in_schema=False)
 async def submit_order(
@@ -63,95 +64,76 @@ async def submit_order(
     response.headers["ETag"] = etag(view)
     if replayed:
         response.status_code = 200
-        response.headers[REPLAYED] = "true"
+        response.headers["Idempotency-Replayed"] = "true"
     return order_out(view, engine.web_ui)
 
 
-@router.get("/api/orders")
-async def list_orders(
-    engine: _Services,
-    owner: _Account,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="`nextCursor` of the page before.")] = None,
-    status: Status | None = None,
-) -> OrderPage:
-    """Orders, newest first. An order appears once its first event is stored, moments after it was accepted."""
-    before = position_of(cursor) if cursor is not None else None
+@router.get(
+    "/api/orders",
+    openapi_extra=refusals(ErrorCode.CURSOR_INVALID, ErrorCode.TOKEN_UNKNOWN),
+)
+async def list_orders(engine: _Services, owner: _Account, query: Annotated[ListQuery, Query()]) -> OrderPage:
+    """Orders that fit every filter, newest first.
+
+    `nextCursor` leads on, with the same filters; orders that arrive meanwhile shift nothing. An order appears once its
+    first event is stored, moments after it was accepted.
+    """
+    wanted = await filter_of(query, engine.tokens)
+    before = position_of(query.cursor, wanted) if query.cursor is not None else None
     try:
         # One more than asked tells whether there is a next page.
-        views = await engine.reader.newest(owner, limit + 1, before, status)
+        views = await engine.reader.newest(owner, query.limit + 1, before, wanted)
     except ConnectionError as error:
-        raise _no_database() from error
-    page = views[:limit]
+        raise EngineError(ErrorCode.ENGINE_UNAVAILABLE, "PostgreSQL does not answer") from error
+    page = views[: query.limit]
     return OrderPage(
         orders=[order_out(view, engine.web_ui) for view in page],
-        next_cursor=cursor_after(page[-1]) if len(views) > limit else None,
+        next_cursor=cursor_after(page[-1], wanted) if len(views) > query.limit else None,
     )
 
 
-@router.get("/api/orders/{order_id}")
-async def show_order(order_id: str, response: Response, engine: _Services, owner: _Account) -> OrderOut:
-    """An order as it stands: from PostgreSQL, and from its workflow before the first write or in an outage."""
-    view = await engine.lookup.find(order_id, owner)
+# Before the routes with an order id: a client may call an order by any name of theirs.
+@router.get(
+    "/api/orders/by-client-order-id/{client_order_id}",
+    responses=_SHOWN,
+    openapi_extra=refusals(ErrorCode.ORDER_NOT_FOUND),
+)
+async def show_order_by_client_order_id(
+    client_order_id: Annotated[str, Path(pattern=CLIENT_ORDER_ID)],
+    response: Response,
+    engine: _Services,
+    owner: _Account,
+) -> OrderOut:
+    """The order that was placed under this `clientOrderId` or `Idempotency-Key`, as it stands."""
+    view = await engine.lookup.find_by_client_id(client_order_id, owner)
     response.headers["ETag"] = etag(view)
     return order_out(view, engine.web_ui)
 
 
-@router.get("/api/orders/{order_id}/workflow")
-async def show_workflow(order_id: str, engine: _Services, owner: _Account) -> WorkflowOut:
-    """The order's workflow, live: its step, attempt, quotes, decision and signature. Amounts in base units."""
-    found = await engine.engine.state(order_id) if is_order_id(order_id) else None
-    if found is None or found[0].terms.account != owner:
-        raise EngineError(ErrorCode.ORDER_NOT_FOUND, f"there is no workflow of an order {order_id}")
-    state, run_id = found
-    # The signed bytes stay inside.
-    hidden = {"prepared": {"swap": {"transaction"}}}
-    return WorkflowOut(
-        order_id=order_id,
-        workflow_id=workflow_id(order_id),
-        run_id=run_id,
-        web_url=engine.web_ui.order(order_id, run_id),
-        state=_camel(state.model_dump(mode="json", exclude=hidden)),
-    )
-
-
-@router.get("/api/orders/{order_id}/events")
-async def list_events(
+@router.get("/api/orders/{order_id}", responses=_SHOWN)
+async def show_order(
     order_id: str,
+    request: Request,
+    response: Response,
     engine: _Services,
     owner: _Account,
-    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Only events with a greater `seq`.")] = 0,
-) -> EventList:
-    """The steps of an order's life so far, at most 1000 at a time."""
-    view = await engine.lookup.find(order_id, owner)
-    try:
-        events = await engine.reader.events(order_id, after)
-    except ConnectionError as error:
-        raise _no_database() from error
-    return EventList(
-        order_id=order_id,
-        last_seq=max([view.last_seq, *(event.seq for event in events)]),
-        events=[event_out(event, view.terms, EventOut) for event in events],
-    )
+    wait: Annotated[
+        Literal["terminal"] | None, Query(description="Answer when the order has ended, or after `timeout`.")
+    ] = None,
+    seconds: Annotated[
+        int,
+        Query(alias="timeout", ge=1, le=LONGEST_WAIT_SECONDS, description="With `wait`: seconds to wait at most."),
+    ] = 30,
+) -> OrderOut:
+    """An order as it stands: from PostgreSQL, and from its workflow before the first write or in an outage.
 
-
-@router.get("/api/orders/{order_id}/attempts")
-async def list_attempts(order_id: str, engine: _Services, owner: _Account) -> AttemptList:
-    """Every swap that was signed for an order, with what became of it."""
-    view = await engine.lookup.find(order_id, owner)
-    try:
-        attempts = await engine.reader.attempts(order_id)
-    except ConnectionError as error:
-        raise _no_database() from error
-    return AttemptList(order_id=order_id, attempts=[attempt_out(attempt, view.terms) for attempt in attempts])
-
-
-def _no_database() -> EngineError:
-    return EngineError(ErrorCode.ENGINE_UNAVAILABLE, "PostgreSQL does not answer")
-
-
-def _camel(value: Any) -> Any:
-    """The same JSON with camelCase keys."""
-    if isinstance(value, dict):
-        return {to_camel(key): _camel(each) for key, each in value.items()}
-    return [_camel(each) for each in value] if isinstance(value, list) else value
+    With `wait=terminal` the answer comes once the order has ended. After `timeout` seconds it shows the order as it
+    stands then: ask again.
+    """
+    if wait is None:
+        view = await engine.lookup.find(order_id, owner)
+    else:
+        hold_back(request)
+        view = await engine.waits.until_terminal(order_id, owner, seconds, request)
+    response.headers["ETag"] = etag(view)
+    return order_out(view, engine.web_ui)

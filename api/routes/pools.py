@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from api.described import PAIR_CODES, QUOTE_CODES, refusals
 from api.market_schemas import ExcludedPoolOut, PoolOut, PoolsOut
 from api.services import Services, services
 from api.swaps import two_tokens
@@ -23,11 +24,13 @@ _TOKEN = "Symbol, in any case, or mint address."
 _PRICE = Context(prec=18)
 
 
-@router.get("/api/pools")
+@router.get("/api/pools", openapi_extra=refusals(*PAIR_CODES, *QUOTE_CODES))
 async def list_pools(
     engine: _Services,
-    token_in: Annotated[str, Query(alias="tokenIn", min_length=1, max_length=64, description=_TOKEN)],
-    token_out: Annotated[str, Query(alias="tokenOut", min_length=1, max_length=64, description=_TOKEN)],
+    token_in: Annotated[str, Query(alias="tokenIn", min_length=1, max_length=64, description=_TOKEN, examples=["SOL"])],
+    token_out: Annotated[
+        str, Query(alias="tokenOut", min_length=1, max_length=64, description=_TOKEN, examples=["USDC"])
+    ],
 ) -> PoolsOut:
     """Every pool that trades one token for the other, with its price, depth and fee, and the exact output of each for
     sizes over five decades. Nothing is traded."""

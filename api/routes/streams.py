@@ -14,7 +14,7 @@ from api.sse import EventStreamResponse, server_sent_events
 from workflows.domain.access import Principal, Scope
 from workflows.domain.errors import EngineError, ErrorCode
 
-router = APIRouter()
+router = APIRouter(tags=["streams"])
 
 _Services = Annotated[Services, Depends(services)]
 _Account = Annotated[str, Depends(account)]

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Depends, Request
 
 from api.access import administrator
 from api.body import json_object
+from api.described import json_body, needs
+from api.examples import HALT_EXAMPLES
 from api.operations_schemas import HaltRequest, TradingOut
 from api.routes.operations import halt_out
 from api.services import Services, services
 from api.swaps import validated
-from workflows.domain.access import Principal
+from workflows.domain.access import Principal, Scope
 from workflows.domain.errors import EngineError, ErrorCode
 
 router = APIRouter(tags=["operations"])
@@ -19,16 +21,11 @@ _Services = Annotated[Services, Depends(services)]
 _Administrator = Annotated[Principal, Depends(administrator)]
 
 
-@router.post(
-    "/api/halt",
-    openapi_extra={
-        "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/HaltRequest"}}}}
-    },
-)
+@router.post("/api/halt", openapi_extra=json_body(HaltRequest, HALT_EXAMPLES) | needs(Scope.ADMIN))
 async def halt_trading(request: Request, engine: _Services, caller: _Administrator) -> TradingOut:
     """Stop all trading at once: no order begins a broadcast from then on, and what was sent is followed to its end.
 
-    A halt that is in force already stands. New orders are accepted and rejected. Needs the scope admin.
+    A halt that is in force already stands. New orders are accepted and rejected.
     """
     wanted = validated(HaltRequest, await json_object(request))
     try:
@@ -38,9 +35,9 @@ async def halt_trading(request: Request, engine: _Services, caller: _Administrat
         raise EngineError(ErrorCode.ENGINE_UNAVAILABLE, "PostgreSQL does not answer") from error
 
 
-@router.post("/api/resume")
+@router.post("/api/resume", openapi_extra=needs(Scope.ADMIN))
 async def resume_trading(engine: _Services, caller: _Administrator) -> TradingOut:
-    """Let trading go on; orders that were rejected stay so. Needs the scope admin."""
+    """Let trading go on; orders that were rejected stay so."""
     try:
         await engine.halts.resume(_name(caller))
         return TradingOut(halt=halt_out(await engine.halts.in_force()))

@@ -1,8 +1,15 @@
-"""`order-engine bench waiting`: what open orders cost while nothing happens, and how soon a crossing is acted on."""
+"""`order-engine bench waiting`: what open orders cost while nothing happens, and how soon a crossing is acted on.
+
+The orders to be crossed are opened among the others, in any order: like any waiting order, most of them have left the
+worker's cache by the time their price comes. The crossing is one trade on localnet that moves the price past the
+limit of all of them at once. It counts from the moment before that trade, so that nothing of what the engine takes to
+notice it is left out, until the order's `routing` event, committed to PostgreSQL, has come to a listener.
+"""
 
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,10 +18,8 @@ from statistics import quantiles
 import httpx
 from redis.asyncio import Redis
 
-from activities.solana.rpc import SolanaRpc
-from deploy.bench.chain_clock import read_chain_clock
 from deploy.bench.orders import Addresses
-from deploy.bench.processor import cpu_seconds, resident_bytes
+from deploy.bench.processor import cpu_seconds, per_order_ms, resident_bytes
 from deploy.local.state import StackState
 from workflows.domain.lifecycle import Status, is_terminal
 from workflows.domain.order import OrderEvent
@@ -28,20 +33,23 @@ _POSTS_AT_A_TIME = 16
 # The relay promises nothing: an event that has not come by now is looked up.
 _LOST_SECONDS = 10.0
 
-# A crossing is made by buying: this much above the price of before, by this much USDC, which moves localnet's pools
-# further than that.
-_ABOVE = Decimal("1.0005")
-_BUY = {"tokenIn": "USDC", "tokenOut": "SOL", "amount": "2000000", "slippageBps": 1_000}
+# So far above the price of before are the limits, and so far is it moved: further than the fee of the pool.
+_ABOVE = Decimal("1.002")
+_MOVE_BPS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was measured. `cpu_percent` of one core and `bytes_per_order` by service; `delays` in seconds."""
+    """What was measured. `cpu_percent` of one core and `bytes_per_order` by service; `delays` in seconds.
+
+    `crossing_cpu_ms` of each service is what one crossed order took until the last of them was `routing`.
+    """
 
     orders: int
     opened_per_second: float
     cpu_percent: Mapping[str, float]
     bytes_per_order: Mapping[str, float]
+    crossing_cpu_ms: Mapping[str, float]
     delays: Sequence[float]
     confirmed: int
 
@@ -49,40 +57,39 @@ class Result:
 async def run(
     stack: StackState, addresses: Addresses, count: int, crossing: int, tell: Callable[[Result], None]
 ) -> None:
-    """Open `count` orders far from the price, look on, then cross `crossing` more at once.
+    """Open `count` orders far from the price and `crossing` near it, look on, then let the price cross the near ones.
 
     Tells what it measured, then cancels what it opened.
     """
-    rpc = SolanaRpc(addresses.rpc)
-    try:
-        clock = await read_chain_clock(rpc)
-    finally:
-        await rpc.close()
     async with _Desk(addresses) as desk:
         memory, started = resident_bytes(stack), time.perf_counter()
-        far = await desk.open([Decimal(random.randrange(1_000, 2_000)) for _ in range(count)])
-        per_second = count / (time.perf_counter() - started)
+        pool, price = await desk.best()
+        limit = (price * _ABOVE).quantize(Decimal("0.000001"))
+        limits = [Decimal(random.randrange(1_000, 2_000)) for _ in range(count)] + [limit] * crossing
+        random.shuffle(limits)
+        order_ids = await desk.open(limits)
+        near = [order_id for order_id, its in zip(order_ids, limits, strict=True) if its == limit]
+        per_second = len(limits) / (time.perf_counter() - started)
         grown = resident_bytes(stack)
         before = cpu_seconds(stack)
         await asyncio.sleep(_IDLE_SECONDS)
         idle = {name: 100 * (used - before.get(name, 0.0)) / _IDLE_SECONDS for name, used in cpu_seconds(stack).items()}
-        limit = (await desk.price() * _ABOVE).quantize(Decimal("0.000001"))
-        near = await desk.open([limit] * crossing)
-        bought = await desk.until(await desk.post(_BUY), Status.CONFIRMED)
-        assert bought.event.fill is not None
-        shown_at = clock.confirmed_at(bought.event.fill.slot)
+        before = cpu_seconds(stack)
+        crossed_at = await desk.cross(pool)
         routed = [await desk.until(order_id, Status.ROUTING) for order_id in near]
-        ended = [await desk.until_end(order_id) for order_id in near]
+        spent = per_order_ms(before, cpu_seconds(stack), crossing)
+        ended = [await desk.until(order_id) for order_id in near]
         result = Result(
-            orders=count,
+            orders=len(limits),
             opened_per_second=per_second,
             cpu_percent=idle,
-            bytes_per_order={name: (grown[name] - memory.get(name, 0)) / count for name in grown},
-            delays=[seen.at - shown_at for seen in routed],
-            confirmed=sum(event.status is Status.CONFIRMED for event in ended),
+            bytes_per_order={name: (grown[name] - memory.get(name, 0)) / len(limits) for name in grown},
+            crossing_cpu_ms=spent,
+            delays=[seen.at - crossed_at for seen in routed],
+            confirmed=sum(seen.event.status is Status.CONFIRMED for seen in ended),
         )
         tell(result)
-        await desk.cancel(far)
+        await desk.cancel([order_id for order_id in order_ids if order_id not in set(near)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +102,11 @@ class _Desk:
     """Posts orders and hears of their events on the channel that feeds the streams."""
 
     def __init__(self, addresses: Addresses) -> None:
+        self._node = addresses.rpc
         self._http = httpx.AsyncClient(base_url=addresses.api, timeout=60)
         self._redis = Redis.from_url(addresses.redis)
         self._channel = self._redis.pubsub()
-        self._seen: dict[tuple[str, Status], _Seen] = {}
+        self._seen: dict[str, dict[Status, _Seen]] = defaultdict(dict)
         self._news = asyncio.Condition()
 
     async def __aenter__(self) -> "_Desk":
@@ -112,12 +120,12 @@ class _Desk:
         await self._redis.aclose()
         await self._http.aclose()
 
-    async def price(self) -> Decimal:
-        """What one unit of the input token brings now, by the best single pool."""
+    async def best(self) -> tuple[str, Decimal]:
+        """The pool that pays most for the input token, and how much."""
         answer = await self._http.post("/api/quotes", json=_SELL)
         answer.raise_for_status()
         best = answer.json()["best"]
-        return Decimal(best["amountOut"]) / Decimal(best["amountIn"])
+        return best["pool"], Decimal(best["amountOut"]) / Decimal(best["amountIn"])
 
     async def open(self, limits: Sequence[Decimal]) -> list[str]:
         """Orders with these limits, once all of them are open."""
@@ -138,15 +146,34 @@ class _Desk:
         answer.raise_for_status()
         return str(answer.json()["orderId"])
 
-    async def until(self, order_id: str, status: Status) -> _Seen:
-        """The order's event of this status, when it is there."""
-        while (order_id, status) not in self._seen:
+    async def cross(self, pool: str) -> float:
+        """Let somebody else trade in the pool, so that SOL is dearer; the moment at which that was asked for."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": "localnet_movePrice", "params": [pool, _MOVE_BPS]}
+        asked_at = time.time()
+        answer = await self._http.post(self._node, json=call)
+        if "error" in answer.json():
+            raise ConnectionError(f"localnet did not move the price: {answer.json()['error']}")
+        return asked_at
+
+    async def until(self, order_id: str, status: Status | None = None) -> _Seen:
+        """The order's event of this status, or its last one, when it is there.
+
+        Raises ConnectionError when the order ended without.
+        """
+        while (seen := self._found(order_id, status)) is None:
             try:
                 async with asyncio.timeout(_LOST_SECONDS), self._news:
-                    await self._news.wait_for(lambda: (order_id, status) in self._seen)
+                    await self._news.wait_for(lambda: self._found(order_id, status) is not None)
             except TimeoutError:
                 await self._look_up(order_id)
-        return self._seen[order_id, status]
+        if status is not None and seen.event.status is not status:
+            raise ConnectionError(f"order {order_id} is {seen.event.status} ({seen.event.reason}), not {status}")
+        return seen
+
+    def _found(self, order_id: str, status: Status | None) -> _Seen | None:
+        seen = self._seen[order_id]
+        end = next((each for reached, each in seen.items() if is_terminal(reached)), None)
+        return end if status is None else seen.get(status, end)
 
     async def _look_up(self, order_id: str) -> None:
         """What the relay has lost; it is as late as it is found out."""
@@ -154,18 +181,7 @@ class _Desk:
         answer.raise_for_status()
         for shown in answer.json()["events"]:
             event = OrderEvent(seq=shown["seq"], status=shown["status"], at=shown["at"], attempt=shown["attempt"])
-            self._seen.setdefault((order_id, event.status), _Seen(event, time.time()))
-
-    async def until_end(self, order_id: str) -> OrderEvent:
-        """The order's last event."""
-
-        def last() -> list[OrderEvent]:
-            found = [self._seen.get((order_id, status)) for status in Status if is_terminal(status)]
-            return [seen.event for seen in found if seen is not None]
-
-        async with self._news:
-            await self._news.wait_for(last)
-        return last()[0]
+            self._seen[order_id].setdefault(event.status, _Seen(event, time.time()))
 
     async def cancel(self, order_ids: Sequence[str]) -> None:
         """Cancel the orders."""
@@ -178,8 +194,7 @@ class _Desk:
             if message["type"] == "message":
                 relayed = RelayedEvent.model_validate_json(message["data"])
                 async with self._news:
-                    key = relayed.order_id, relayed.event.status
-                    self._seen.setdefault(key, _Seen(relayed.event, time.time()))
+                    self._seen[relayed.order_id].setdefault(relayed.event.status, _Seen(relayed.event, time.time()))
                     self._news.notify_all()
 
 
@@ -195,4 +210,8 @@ def report(result: Result) -> list[str]:
         "memory per order, KB       " + ", ".join(f"{name} {each / 1_000:.1f}" for name, each in grown if each > 0),
         f"crossing of {len(result.delays)} to routing  p50 {cuts[49] * 1_000:.0f} ms   p99 {cuts[98] * 1_000:.0f} ms"
         f"   confirmed {result.confirmed}",
+        "                           from the trade on the chain that crossed all limits at once, to the event relayed",
+        "CPU per crossed order, ms  "
+        f"{sum(result.crossing_cpu_ms.values()):.0f}: "
+        + ", ".join(f"{name} {each:.1f}" for name, each in result.crossing_cpu_ms.items() if each >= 0.05),
     ]

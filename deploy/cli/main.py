@@ -10,6 +10,7 @@ import typer
 from deploy.cli import (
     audit,
     bench,
+    described,
     doctor,
     halt,
     healthcheck,
@@ -43,6 +44,8 @@ app.add_typer(pools.app, name="pools")
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
 app.command("audit")(audit.audit)
+app.command("openapi")(described.openapi)
+app.command("postman")(described.postman)
 app.command("api")(processes.api)
 app.command("worker")(processes.worker)
 app.command("localnet")(processes.localnet)

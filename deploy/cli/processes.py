@@ -1,6 +1,7 @@
 """The processes of an installation, one command each: api, worker, localnet, and the one-time migrate and setup."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -28,11 +29,12 @@ def api() -> None:
 
 def worker() -> None:
     """Run workflows and activities until stopped."""
-    from activities.hooks import WorkerHooks
-    from activities.settings import WorkerSettings
-    from activities.solana.clusters import WrongCluster
-    from activities.solana.signers.definitions import WalletsFileError
-    from activities.worker import main
+    with _without_collection():
+        from activities.hooks import WorkerHooks
+        from activities.settings import WorkerSettings
+        from activities.solana.clusters import WrongCluster
+        from activities.solana.signers.definitions import WalletsFileError
+        from activities.worker import main
 
     settings = load(WorkerSettings)
     try:
@@ -88,6 +90,20 @@ def localnet(
             serve(settings)
     except (GenesisError, OSError, sqlite3.Error, ValueError) as error:
         raise CommandError(f"localnet cannot start: {error}") from error
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """For imports, which make hundreds of thousands of objects and no garbage: looking for it is a seventh of them.
+
+    Orders may be waiting for the worker that starts. What is there afterwards stays, and is never looked at again.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

@@ -14,6 +14,9 @@ DYNAMIC_CONFIG: Mapping[str, str] = {
     "history.timerProcessorMaxPollRPS": "2000",
     # Timers and retries of activities fire up to a second late at the default of 1 s.
     "history.timerProcessorMaxTimeShift": '"10ms"',
+    # Who holds a half-done workflow task is given longer each time that its holder dies, up to ten minutes more by
+    # default: an order that met some deaths in a row would wait that long for the next one to be noticed.
+    "history.workflowTaskRetryMaxInterval": '"5s"',
     # Lists of workflows catch up sooner.
     "history.visibilityProcessorMaxPollRPS": "200",
     # Four partitions by default, each with a backlog of its own: under load an order then waits by chance several

@@ -31,7 +31,8 @@ from activities.solana.transaction import MEMO_PROGRAM
 from activities.venues.kinds import KINDS
 from activities.venues.mint import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from activities.venues.pool import PoolKind
-from workflows.domain.errors import TABLE, ErrorCode, may_retry
+from workflows.domain.error_table import TABLE, may_retry
+from workflows.domain.errors import ErrorCode
 
 SYSTEM, UNKNOWN = Pubkey.default(), Pubkey.new_unique()
 REQUEST_CODES = {ErrorCode.REQUEST_MALFORMED, ErrorCode.REQUEST_INVALID, ErrorCode.INTERNAL_ERROR}

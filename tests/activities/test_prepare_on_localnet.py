@@ -25,7 +25,8 @@ from tests.activities.desk import FEES, Desk, Worker, open_desk, transaction_of
 from tests.localnet.chain import Chain
 from tests.samples import SOL, USDC
 from workflows.domain.attempt import OutcomeKind
-from workflows.domain.errors import ErrorCode, may_retry
+from workflows.domain.error_table import may_retry
+from workflows.domain.errors import ErrorCode
 from workflows.domain.order import OrderTerms
 from workflows.domain.routing import Route
 from workflows.messages import PreparedSwap

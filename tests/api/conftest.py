@@ -27,6 +27,7 @@ from workflows.dead_mans_switch import DeadMansSwitchWorkflow
 from workflows.domain.order import OrderTerms
 from workflows.order import OrderWorkflow
 from workflows.quote import QuoteWorkflow
+from workflows.survey import SurveyWorkflow
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -102,7 +103,7 @@ def run_worker(
         worker = Worker(
             temporal_server.client,
             task_queue=task_queue,
-            workflows=[OrderWorkflow, QuoteWorkflow, DeadMansSwitchWorkflow],
+            workflows=[OrderWorkflow, QuoteWorkflow, SurveyWorkflow, DeadMansSwitchWorkflow],
             activities=(*activities.all(), DeadMansSwitchActivities(LiveOrderReader(database)).cancel_orders),
             sticky_queue_schedule_to_start_timeout=names.STICKY_TIMEOUT,
         )

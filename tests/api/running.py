@@ -22,7 +22,7 @@ from tests.workflows.scripted import Script, ScriptedActivities
 from workflows.domain.errors import EngineError
 from workflows.domain.order import OrderEvent
 from workflows.domain.routing import VenueQuotes, choose, told
-from workflows.messages import ChooseRoute, QuoteRequest
+from workflows.messages import ChooseRoute, PairSurvey, QuoteRequest, SurveyedPool, SurveyPair
 
 
 class StoringActivities(ScriptedActivities):
@@ -35,7 +35,7 @@ class StoringActivities(ScriptedActivities):
 
     def all(self) -> Sequence[Callable[..., Any]]:
         others = [each for each in super().all() if each.__name__ != "choose_route"]
-        return (*others, self.choose_route, self.compare_quotes)
+        return (*others, self.choose_route, self.compare_quotes, self.survey_pair)
 
     @activity.defn
     async def choose_route(self, request: ChooseRoute) -> OrderEvent:
@@ -54,6 +54,12 @@ class StoringActivities(ScriptedActivities):
     async def compare_quotes(self, request: QuoteRequest) -> tuple[VenueQuotes, ...]:
         """Both venues, by the script."""
         return await self.fetch_raydium_quote(request), await self.fetch_meteora_quote(request)
+
+    @activity.defn
+    async def survey_pair(self, request: SurveyPair) -> PairSurvey:
+        """The pair has one pool, which gives nothing."""
+        pool = SurveyedPool(venue="raydium", kind="cpmm", pool="pool", amounts_out=(None,), reason="paused")
+        return PairSurvey(slot=7, sizes=(1_000_000,), pools=(pool,))
 
 
 RunWorker = Callable[[Script], AbstractAsyncContextManager[StoringActivities]]

@@ -64,6 +64,25 @@ async def test_an_old_count_refuses_nobody_while_the_database_is_away():
     assert [await refused(admission) for _ in range(4)] == [False] * 4
 
 
+async def test_a_database_that_is_silent_holds_up_many_no_longer_than_one():
+    now = 0.0
+
+    class SilentReader:
+        asked = 0
+
+        async def in_progress(self, account: str) -> int:
+            nonlocal now
+            self.asked += 1
+            # So long that the answer is old when it comes.
+            now += 8.0
+            raise ConnectionError("no answer")
+
+    reader = SilentReader()
+    admission = Admission(reader, 1, lambda: now)  # type: ignore[arg-type]
+    assert await asyncio.gather(*(refused(admission) for _ in range(10))) == [False] * 10
+    assert reader.asked == 1
+
+
 @pytest.mark.parametrize(("count", "most"), [(None, 1), (5, 0)])
 async def test_nobody_is_refused_without_a_limit_or_a_database(count: int | None, most: int):
     admission = Admission(FakeReader(count), most)  # type: ignore[arg-type]

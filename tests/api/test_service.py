@@ -43,12 +43,17 @@ async def test_the_description_names_every_route_body_and_problem(api: Api):
     described = (await api.http.get("/openapi.json")).json()
     assert set(described["paths"]) == {
         "/api/orders",
+        "/api/orders/by-client-order-id/{client_order_id}",
         "/api/orders/{order_id}",
         "/api/orders/cancel-all",
+        "/api/orders/cancel-all-after",
         "/api/orders/{order_id}/cancel",
         "/api/orders/{order_id}/workflow",
         "/api/orders/{order_id}/events",
         "/api/orders/{order_id}/attempts",
+        "/api/orders/{order_id}/explain",
+        "/api/errors",
+        "/api/errors/{code}",
         "/api/events",
         "/api/halt",
         "/api/me",
@@ -91,7 +96,8 @@ async def test_the_description_names_every_route_body_and_problem(api: Api):
                 collect(each)
 
     collect(described)
-    known = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+    components = described["components"]
+    known = {f"#/components/{kind}/{name}" for kind in ("schemas", "examples") for name in components[kind]}
     assert references <= known
     assert (await api.http.get("/docs")).status_code == 200
 

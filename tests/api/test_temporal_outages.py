@@ -117,7 +117,7 @@ async def test_an_order_of_which_nothing_can_be_learned_is_unknown(
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (503, "acceptance_unknown")
     assert problem["orderId"] == given[0].order_id
-    assert "may exist" in problem["advice"]
+    assert "before you send another" in problem["advice"]
     # And it does.
     assert await exists(temporal_server.client, problem["orderId"])
     await line.open()

@@ -17,6 +17,8 @@ from tests.chaos.schedule import LONG, SHORT, WORKERS, Profile
 from tests.chaos.traffic import Clients
 from tests.e2e.stack import Stack
 
+_PARTS = ("outages", "recovery", "seeds")
+
 # How long PostgreSQL stays away.
 _OUTAGE_SECONDS = 10.0
 
@@ -30,8 +32,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--orders", type=int, help="How many orders for each seed.")
     parser.add_argument("--short", action="store_true", help="The short runs of the tests, without the outages.")
+    parser.add_argument("--only", choices=_PARTS, action="append", help="Of these parts only; may be repeated.")
     parser.add_argument("--keep", type=Path, help="Keep data and logs of the stacks in this directory.")
     given = parser.parse_args()
+    parts = given.only or (_PARTS[-1:] if given.short else _PARTS)
     profile = SHORT if given.short else LONG
     profile = replace(profile, orders=given.orders or profile.orders)
     reports = []
@@ -40,10 +44,12 @@ def main() -> int:
         Path(temporary).chmod(0o755)
         folder = (given.keep or Path(temporary)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        if not given.short:
+        if "outages" in parts:
             reports += _outages(folder / "outages")
+        if "recovery" in parts:
             _recovery(folder / "recovery")
-        reports += [_seed(folder / f"seed-{seed}", seed, profile) for seed in given.seeds]
+        if "seeds" in parts:
+            reports += [_seed(folder / f"seed-{seed}", seed, profile) for seed in given.seeds]
     _table(reports)
     failed = [report.name for report in reports if not report.passed]
     if failed:

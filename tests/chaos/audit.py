@@ -3,11 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from tests.chaos.facts import Facts, OnChain
-from tests.chaos.traffic import Answer, Placed, number_of
+from tests.chaos.traffic import Answer, Placed
+from tests.chaos.wishes import number_of
 from workflows.domain.lifecycle import Status, is_terminal
+from workflows.messages import CancelResult
+
+_COLUMNS = {"limitPrice": "limit_price"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ def audit(facts: Facts, placed: Iterable[Placed]) -> tuple[Figures, list[Finding
         drift += _order(facts, order_id, landed[order_id])
     for each in placed:
         drift += _stream(facts, each)
+        drift += _changes(facts, each)
     figures = Figures(
         orders=len(facts.orders),
         terminal=sum(is_terminal(Status(order["status"])) for order in facts.orders.values()),
@@ -138,6 +144,21 @@ def _stream(facts: Facts, placed: Placed) -> Iterator[Finding]:
     stored = [(event["seq"], event["status"]) for event in facts.events[placed.order_id]]
     if sent != stored:
         yield Finding(placed.order_id, f"its stream sent {sent}, and stored is {stored}")
+
+
+def _changes(facts: Facts, placed: Placed) -> Iterator[Finding]:
+    """What a client was told of its cancellations and its amendment is what the order came to."""
+    if placed.order_id not in facts.orders:
+        return
+    order = facts.orders[placed.order_id]
+    for result, status in placed.canceled:
+        # Too late says only that the chain decides.
+        if result != CancelResult.TOO_LATE and status != order["status"]:
+            yield Finding(placed.order_id, f"its cancellation was answered {result}, {status}: it is {order['status']}")
+    for field, value in (placed.amended or {}).items():
+        stored = order[_COLUMNS[field]]
+        if stored != Decimal(value):
+            yield Finding(placed.order_id, f"{field} was changed to {value}, and stored is {stored}")
 
 
 def by_status(facts: Facts) -> Counter[str]:

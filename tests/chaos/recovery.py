@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 
 from tests.chaos import processes
-from tests.chaos.run import mend, set_faults
+from tests.chaos.nodes import everywhere, mend, set_faults
 from tests.chaos.schedule import WORKERS
-from tests.chaos.traffic import OFFERS, Answer, Clients, Placed
+from tests.chaos.traffic import Answer, Clients, Placed
+from tests.chaos.wishes import OFFERS, Wish
 from tests.e2e.stack import Stack
 from workflows.domain.lifecycle import Status
 
@@ -35,9 +36,9 @@ class Recovery:
 async def measure(stack: Stack, clients: Clients, killed: tuple[str, ...] = WORKERS[:1]) -> Recovery:
     """Kill the workers while transactions are on their way, and time the orders' ends."""
     draw = random.Random("recovery")
-    await set_faults(stack, [{"kind": "delay", "slots": _DELAY_SLOTS, "methods": ["sendTransaction"]}])
+    await set_faults(stack, everywhere([{"kind": "delay", "slots": _DELAY_SLOTS}]))
     async with clients.http() as client:
-        placed = await asyncio.gather(*(clients.place(client, draw, OFFERS[0]) for _ in range(_ORDERS)))
+        placed = await asyncio.gather(*(clients.place(client, draw, Wish(OFFERS[0])) for _ in range(_ORDERS)))
     accepted = [each for each in placed if each.answer is Answer.ACCEPTED]
     await asyncio.gather(*(_sent(each) for each in accepted[: _ORDERS // 2]))
     waiting, begun = [each for each in accepted if _last(each) == Status.SUBMITTED], time.monotonic()

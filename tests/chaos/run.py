@@ -8,14 +8,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
+from activities.settings import LandedAt
 from tests.chaos import facts, processes, story
 from tests.chaos.audit import Figures, Finding, audit, by_status
+from tests.chaos.nodes import FALLBACKS, mend, set_faults
+from tests.chaos.product_audit import product_audit
 from tests.chaos.schedule import Action, Profile, Strike, crash_points, strikes
 from tests.chaos.traffic import Answer, Clients
+from tests.chaos.weather import landed_at
+from tests.chaos.wishes import market, mixed
 from tests.e2e.stack import Stack
 from workflows.domain.lifecycle import TERMINAL
 
@@ -28,6 +32,7 @@ _ASK_AGAIN = 0.3
 
 # An order that cannot be paid now and then: refusals are to be as exact as trades.
 _POOR = 0.03
+_RICH = "default"
 
 
 @dataclass(slots=True)
@@ -36,6 +41,8 @@ class Report:
 
     name: str
     figures: Figures
+    # What `order-engine audit` prints of the same stack.
+    product: str
     findings: list[Finding]
     surprises: list[str]
     statuses: Counter[str]
@@ -47,11 +54,14 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether every promise was kept."""
-        return not self.findings and not self.surprises and self.figures.orders == self.figures.terminal
+        """Whether every promise was kept, by the count of the test and by the product's own."""
+        sound = not self.findings and not self.surprises and self.figures.orders == self.figures.terminal
+        return sound and self.product == str(self.figures)
 
     def __str__(self) -> str:
         told = [f"{self.name}: {self.figures}"]
+        if self.product != str(self.figures):
+            told.append(f"  order-engine audit: {self.product}")
         told.append(
             f"  {self.seconds:.0f} s; "
             + " ".join(f"{name}={count}" for name, count in sorted(self.statuses.items()))
@@ -68,15 +78,16 @@ class Report:
 
 
 def start(data_dir: Path, seed: int, profile: Profile) -> Stack:
-    """A stack with two workers and the seed's crash points."""
+    """A stack with two workers that know three nodes, and the seed's crash points."""
     crash_dir = _crash_dir(data_dir)
     crash_dir.mkdir(parents=True)
     environment = {
         "ORDER_ENGINE_CRASH_POINTS": crash_points(random.Random(f"{seed} crash points"), profile),
         "ORDER_ENGINE_CRASH_SEED": str(seed),
         "ORDER_ENGINE_CRASH_DIR": str(crash_dir),
+        "ORDER_ENGINE_LANDED_AT": landed_at(seed),
     }
-    return Stack.start(data_dir, "--workers", "2", environment=environment)
+    return Stack.start(data_dir, "--workers", "2", environment=environment, fallbacks=FALLBACKS)
 
 
 async def run(
@@ -85,7 +96,8 @@ async def run(
     """Post the profile's orders under the seed's blows, and audit the whole stack afterwards."""
     begun = time.monotonic()
     struck: Counter[str] = Counter()
-    blows = asyncio.create_task(_strike(stack, random.Random(f"{seed} strikes"), profile, struck, say))
+    draw, landed = random.Random(f"{seed} strikes"), landed_at(seed)
+    blows = asyncio.create_task(_strike(stack, draw, profile, landed, struck, say))
     try:
         await _post(clients, random.Random(f"{seed} orders"), profile)
     finally:
@@ -107,6 +119,7 @@ async def concluded(
     report = Report(
         name=name,
         figures=figures,
+        product=await product_audit(stack),
         findings=findings,
         surprises=list(clients.surprises),
         statuses=by_status(found),
@@ -129,56 +142,47 @@ async def _post(clients: Clients, draw: random.Random, profile: Profile) -> None
         async with gate:
             # A client that was turned away, or not told, asks again: as many orders are accepted as are wanted.
             while True:
-                placed = await clients.place(client, draw, wallet=wallet)
+                wish = mixed(draw) if wallet == _RICH else market(draw)
+                placed = await clients.place(client, draw, wish, wallet)
                 if placed.answer is Answer.ACCEPTED:
                     return await clients.ended(placed)
                 await asyncio.sleep(_ASK_AGAIN)
 
     async with clients.http() as client:
-        wallets = ["poor" if draw.random() < _POOR else "default" for _ in range(profile.orders)]
+        wallets = ["poor" if draw.random() < _POOR else _RICH for _ in range(profile.orders)]
         await asyncio.gather(*(one(client, wallet) for wallet in wallets))
+        await clients.thought()
 
 
 async def _strike(
-    stack: Stack, draw: random.Random, profile: Profile, struck: Counter[str], say: Callable[[str], None]
+    stack: Stack,
+    draw: random.Random,
+    profile: Profile,
+    landed: LandedAt,
+    struck: Counter[str],
+    say: Callable[[str], None],
 ) -> None:
+    # One weather after the other: two at once could make liars of two nodes.
+    sky = asyncio.Lock()
     async with asyncio.TaskGroup() as group:
-        for number, strike in enumerate(strikes(draw, profile)):
+        for number, strike in enumerate(strikes(draw, profile, landed)):
             await asyncio.sleep(strike.after)
             say(str(strike))
             struck[str(strike.action)] += 1
-            group.create_task(_one(stack, strike, draw.randrange(2**32) + number))
+            group.create_task(_one(stack, strike, draw.randrange(2**32) + number, sky))
 
 
-async def _one(stack: Stack, strike: Strike, seed: int) -> None:
+async def _one(stack: Stack, strike: Strike, seed: int, sky: asyncio.Lock) -> None:
     if strike.action is Action.KILL:
         for target in strike.targets:
             processes.kill(stack, target)
     elif strike.action is Action.FREEZE:
         await processes.freeze(stack, strike.targets[0], strike.seconds)
-    else:
-        await set_faults(stack, list(strike.faults), seed)
-        await asyncio.sleep(strike.seconds)
-        await mend(stack)
-
-
-async def set_faults(stack: Stack, faults: list[dict[str, Any]], seed: int | None = None) -> bool:
-    """Set the node's faults; whether it heard that. A node that was killed comes back without any."""
-    body = {"jsonrpc": "2.0", "id": 1, "method": "localnet_setFaults", "params": [faults, seed]}
-    async with httpx.AsyncClient(timeout=2) as client:
-        try:
-            # The faults in force may hit this call too.
-            return "result" in (await client.post(stack.rpc, json=body)).json()
-        except (httpx.TransportError, ValueError):
-            return False
-
-
-async def mend(stack: Stack) -> None:
-    """Clear the node's faults; whatever is dead is being started again by `up`."""
-    while True:
-        if await set_faults(stack, []):
-            return
-        await asyncio.sleep(0.1)
+    elif strike.weather is not None:
+        async with sky:
+            await set_faults(stack, strike.weather.faults, seed)
+            await asyncio.sleep(strike.seconds)
+            await mend(stack)
 
 
 async def settled(stack: Stack, clients: Clients, seconds: float = SETTLE_SECONDS) -> bool:

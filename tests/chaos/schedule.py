@@ -5,26 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
-from typing import Any
 
 from activities.crash_points import CrashPoint
+from activities.settings import LandedAt
+from tests.chaos.weather import Weather, draw_weather
 
 WORKERS = ("worker-1", "worker-2")
 
 # Everything that runs. Valkey keeps nothing, so a killed one comes back empty.
 SERVICES = (*WORKERS, "api", "temporal", "postgres", "redis", "localnet")
-
-# Faults of the node, as localnet_setFaults takes them. Slots are 40 ms here: a blockhash lives for six seconds.
-FAULTS: tuple[dict[str, Any], ...] = (
-    {"kind": "drop", "probability": 0.5},
-    {"kind": "delay", "probability": 0.6, "slots": 30},
-    {"kind": "delay", "probability": 0.3, "slots": 120},
-    {"kind": "revert", "probability": 0.3},
-    {"kind": "unhealthy", "probability": 0.3},
-    {"kind": "rate_limit", "probability": 0.4},
-    {"kind": "timeout", "probability": 0.05, "seconds": 3.0},
-    {"kind": "timeout", "probability": 0.5, "seconds": 12.0, "methods": ["sendTransaction"], "times": 3},
-)
 
 
 class Action(StrEnum):
@@ -32,21 +21,21 @@ class Action(StrEnum):
 
     KILL = "kill"
     FREEZE = "freeze"
-    FAULTS = "faults"
+    WEATHER = "weather"
 
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One blow, `after` seconds after the one before; freezes and faults last for `seconds`."""
+    """One blow, `after` seconds after the one before; freezes and weather last for `seconds`."""
 
     after: float
     action: Action
     targets: tuple[str, ...] = ()
-    faults: tuple[dict[str, Any], ...] = ()
+    weather: Weather | None = None
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        what = "+".join(self.targets or (fault["kind"] for fault in self.faults))
+        what = str(self.weather) if self.weather else "+".join(self.targets)
         return f"{self.action} {what}" + (f" for {self.seconds:.1f} s" if self.seconds else "")
 
 
@@ -71,7 +60,7 @@ SHORT = Profile(orders=80, at_a_time=16, crash_points=3, pause=(0.5, 1.5), blows
 LONG = Profile(orders=1_000, at_a_time=24, crash_points=len(CrashPoint), pause=(2.0, 6.0))
 
 
-def strikes(draw: random.Random, profile: Profile) -> Iterator[Strike]:
+def strikes(draw: random.Random, profile: Profile, landed: LandedAt) -> Iterator[Strike]:
     """The profile's blows. Every service is hit once before one of them is hit again."""
     waiting: list[str] = []
 
@@ -83,15 +72,15 @@ def strikes(draw: random.Random, profile: Profile) -> Iterator[Strike]:
     for _ in count() if profile.blows is None else range(profile.blows):
         after = draw.uniform(*profile.pause)
         roll = draw.random()
-        if roll < 0.4:
+        if roll < 0.3:
             yield Strike(after, Action.KILL, (victim(),))
-        elif roll < 0.55:
+        elif roll < 0.42:
             yield Strike(after, Action.KILL, tuple(draw.sample(SERVICES, 2)))
-        elif roll < 0.7:
+        elif roll < 0.54:
             yield Strike(after, Action.FREEZE, (victim(),), seconds=draw.uniform(0.5, 4.0))
         else:
-            faults = tuple(draw.sample(FAULTS, draw.choice((1, 1, 2))))
-            yield Strike(after, Action.FAULTS, faults=faults, seconds=draw.uniform(1.0, 4.0))
+            weather = draw_weather(draw, landed)
+            yield Strike(after, Action.WEATHER, weather=weather, seconds=draw.uniform(1.0, 4.0))
 
 
 def crash_points(draw: random.Random, profile: Profile) -> str:

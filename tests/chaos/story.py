@@ -10,6 +10,7 @@ from temporalio.api.enums.v1 import EventType
 
 from tests.chaos.facts import rows, temporal
 from tests.e2e.stack import Stack
+from workflows.domain.lifecycle import TERMINAL
 
 _LOG_LINES = 40
 _LOG_TAIL = 200_000
@@ -40,9 +41,9 @@ async def of_order(stack: Stack, order_id: str) -> str:
 
 async def of_open_orders(stack: Stack, most: int = 3) -> str:
     """The stories of some orders that have not ended."""
-    query = "SELECT id FROM orders WHERE status IN ('pending', 'routing', 'building', 'submitted') LIMIT %s"
+    query = "SELECT id FROM orders WHERE NOT status = ANY(%s) LIMIT %s"
     try:
-        found = await asyncio.wait_for(rows(stack, query, most), _PATIENCE)
+        found = await asyncio.wait_for(rows(stack, query, sorted(TERMINAL), most), _PATIENCE)
     except Exception as error:
         return f"the database cannot be read: {type(error).__name__}: {error}"
     return "\n".join([await of_order(stack, str(row["id"])) for row in found]) or "every stored order has ended"

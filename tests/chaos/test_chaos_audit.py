@@ -1,6 +1,7 @@
 """The audit of a chaos run finds what it looks for: each broken promise, one at a time, on an otherwise sound stack."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -48,6 +49,12 @@ def sound() -> tuple[Facts, list[Placed]]:
 def test_a_sound_stack_passes() -> None:
     figures, findings = audit(*sound())
     assert (str(figures), findings) == (SOUND, [])
+
+
+def test_a_cancellation_that_was_too_late_says_nothing_of_the_end() -> None:
+    facts, placed = sound()
+    placed[0].canceled = [("too_late", "pending_cancel"), ("already_terminal", "confirmed")]
+    assert audit(facts, placed)[1] == []
 
 
 def twice(facts: Facts, _: list[Placed]) -> None:
@@ -142,6 +149,17 @@ def stream_repeats(_: Facts, placed: list[Placed]) -> None:
     placed[0].stream.append(placed[0].stream[-1])
 
 
+def canceled_all_the_same(_: Facts, placed: list[Placed]) -> None:
+    """The client was told that nothing trades, and it has traded."""
+    placed[0].canceled = [("canceled", "canceled")]
+
+
+def forgotten_amendment(facts: Facts, placed: list[Placed]) -> None:
+    """The client was told of a change that was not made."""
+    facts.orders["traded"]["limit_price"] = Decimal(150)
+    placed[0].amended = {"limitPrice": "149"}
+
+
 BROKEN: dict[Callable[[Facts, list[Placed]], None], str] = {
     twice: "duplicated=1",
     unrecorded: "drift=1",
@@ -161,6 +179,8 @@ BROKEN: dict[Callable[[Facts, list[Placed]], None], str] = {
     doubled_request: "drift=1",
     stream_gap: "drift=1",
     stream_repeats: "drift=1",
+    canceled_all_the_same: "drift=1",
+    forgotten_amendment: "drift=1",
 }
 
 

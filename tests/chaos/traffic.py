@@ -5,9 +5,9 @@ import contextlib
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -15,10 +15,9 @@ import httpx
 import websockets
 from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidMessage
 
+from tests.chaos.wishes import SecondThought, Wish, market
 from tests.e2e.stack import Stack
-
-# The last digits of an amount number its order, so that an order is found whoever was told its id.
-_NUMBERS = 100_000
+from workflows.messages import CancelResult
 
 _PAUSE = 0.1
 
@@ -39,26 +38,6 @@ class Answer(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Something that is sold: symbols, decimals of the sold token, and the range of amounts in base units."""
-
-    sells: str
-    buys: str
-    decimals: int
-    least: int
-    most: int
-
-
-OFFERS = (
-    Offer("SOL", "USDC", 9, 10_000_000, 2_000_000_000),
-    Offer("USDC", "SOL", 6, 1_000_000, 300_000_000),
-    Offer("BONK", "USDC", 5, 10_000_000_000, 90_000_000_000),
-    Offer("SOL", "FEE", 9, 10_000_000, 2_000_000_000),
-    Offer("FEE", "SOL", 6, 1_000_000, 9_000_000),
-)
-
-
 @dataclass(slots=True)
 class Placed:
     """One request of a client and what became of it, as far as the client can tell."""
@@ -70,6 +49,10 @@ class Placed:
     told: str = ""
     stream: list[dict[str, Any]] = field(default_factory=list)
     connections: int = 0
+    # What each definite answer to a cancellation said, result and status.
+    canceled: list[tuple[str, str]] = field(default_factory=list)
+    # The change that was made, as far as the client was told.
+    amended: Mapping[str, str] | None = None
 
 
 class Clients:
@@ -79,6 +62,7 @@ class Clients:
         self._stack = stack
         self.placed: dict[int, Placed] = {}
         self._following: dict[int, asyncio.Task[None]] = {}
+        self._thinking: set[asyncio.Task[None]] = set()
         self.surprises: list[str] = []
 
     @contextlib.asynccontextmanager
@@ -88,14 +72,14 @@ class Clients:
             yield client
 
     async def place(
-        self, client: httpx.AsyncClient, draw: random.Random, offer: Offer | None = None, wallet: str = "default"
+        self, client: httpx.AsyncClient, draw: random.Random, wish: Wish | None = None, wallet: str = "default"
     ) -> Placed:
-        """Post one order and follow it if it was accepted."""
-        offer = offer or draw.choice(OFFERS)
+        """Post one order, by default at market, and follow it if it was accepted, second thoughts included."""
+        wish = wish or market(draw)
         number = len(self.placed) + 1
-        amount = draw.randint(offer.least, offer.most) // _NUMBERS * _NUMBERS + number
-        shown = f"{Decimal(amount).scaleb(-offer.decimals):f}"
-        body = {"tokenIn": offer.sells, "tokenOut": offer.buys, "amount": shown, "slippageBps": 300, "wallet": wallet}
+        body = wish.body(draw, number, wallet)
+        if wish.lasts is not None:
+            body["expireAt"] = (datetime.now(UTC) + timedelta(seconds=wish.lasts)).isoformat()
         placed = self.placed[number] = Placed(number, body)
         try:
             self._hear(placed, await client.post("/api/orders", json=body))
@@ -103,11 +87,18 @@ class Clients:
             placed.told = f"{type(error).__name__}: {error}"
         if placed.answer is Answer.ACCEPTED:
             self._following[number] = asyncio.create_task(self._follow(placed))
+            if wish.thoughts:
+                self._thinking.add(asyncio.create_task(self._think_again(client, placed, wish.thoughts)))
         return placed
 
     async def ended(self, placed: Placed) -> None:
         """Wait until the stream of an accepted order has ended, or for so long that the audit will find it stuck."""
         await asyncio.wait([self._following[placed.number]], timeout=_STUCK_AFTER)
+
+    async def thought(self) -> None:
+        """Wait until nobody has a second thought any more: until then the connections are needed."""
+        if self._thinking:
+            await asyncio.wait(self._thinking, timeout=_STUCK_AFTER)
 
     def _hear(self, placed: Placed, answer: httpx.Response) -> None:
         told = answer.json()
@@ -122,15 +113,52 @@ class Clients:
 
     async def followed(self, seconds: float) -> bool:
         """Wait for every stream to end; whether they did in time. Those that did not are given up."""
-        waiting = list(self._following.values())
+        waiting = [*self._following.values(), *self._thinking]
         if not waiting:
             return True
         _, unfinished = await asyncio.wait(waiting, timeout=seconds)
         for task in unfinished:
             task.cancel()
         results = await asyncio.gather(*waiting, return_exceptions=True)
-        self.surprises += [f"a stream failed: {error!r}" for error in results if isinstance(error, Exception)]
+        self.surprises += [f"a client failed: {error!r}" for error in results if isinstance(error, Exception)]
         return not unfinished
+
+    async def _think_again(
+        self, client: httpx.AsyncClient, placed: Placed, thoughts: tuple[SecondThought, ...]
+    ) -> None:
+        """Each thought in its turn, or as soon as the order has ended; asked until the answer is definite."""
+        for thought in thoughts:
+            await asyncio.wait([self._following[placed.number]], timeout=thought.after)
+            ask = self._cancel if thought.changes is None else self._amend
+            while True:
+                if await ask(client, placed, thought):
+                    break
+                await asyncio.sleep(_PAUSE)
+
+    async def _cancel(self, client: httpx.AsyncClient, placed: Placed, _: SecondThought) -> bool:
+        answer, told = await _definite(client.post(f"/api/orders/{placed.order_id}/cancel"))
+        if answer == 200:
+            placed.canceled.append((told["result"], told["status"]))
+        return self._heard(placed, "cancellation", answer, told, {200})
+
+    async def _amend(self, client: httpx.AsyncClient, placed: Placed, thought: SecondThought) -> bool:
+        # Under one key, so that asking again is the same question.
+        headers = {"If-Match": "*", "Idempotency-Key": f"amend-{placed.number}"}
+        address = f"/api/orders/{placed.order_id}"
+        answer, told = await _definite(client.patch(address, headers=headers, json=thought.changes))
+        if answer == 200:
+            placed.amended = thought.changes
+        # 409: it is trading, or has ended.
+        return self._heard(placed, "amendment", answer, told, {200, 409})
+
+    def _heard(self, placed: Placed, what: str, answer: int | None, told: Any, ends: set[int]) -> bool:
+        """Whether nothing is left to be asked; an answer that should not be is a surprise."""
+        if answer in ends:
+            return True
+        if answer in (None, 503) or (answer == 202 and told["result"] == CancelResult.PENDING):
+            return False
+        self.surprises.append(f"the {what} of order {placed.order_id} was answered {answer}: {told}")
+        return True
 
     async def _follow(self, placed: Placed) -> None:
         """Read the stream to its end, coming back with `after` as often as it breaks."""
@@ -160,6 +188,10 @@ class Clients:
         return Counter(each.answer for each in self.placed.values())
 
 
-def number_of(amount: int) -> int:
-    """The number of the request that asked for this amount of base units."""
-    return amount % _NUMBERS
+async def _definite(request: Awaitable[httpx.Response]) -> tuple[int | None, Any]:
+    """Status and document of an answer; None when the connection broke."""
+    try:
+        answer = await request
+    except (httpx.TransportError, RuntimeError):
+        return None, None
+    return answer.status_code, answer.json()

@@ -9,9 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from db.database import Database
+from db.filters import OrderFilter
 from db.open_orders import OpenOrderReader
 from db.orders import OrderRepository
-from db.views import LiveFilter, OrderReader
+from db.views import OrderReader
 from tests.samples import SOL, USDC, limit_order, order_event, order_terms, swap_attempt
 from workflows.domain.lifecycle import Status
 from workflows.domain.money import Token
@@ -147,12 +148,12 @@ class TestTheLiveOnes:
         await opened(orders, limit_order(account="another"))
 
         async def ids(**wanted: object) -> set[str]:
-            return {view.terms.order_id for view in await reader.live("local", LiveFilter(**wanted), 10)}
+            return {view.terms.order_id for view in await reader.live("local", OrderFilter(**wanted), 10)}
 
         assert await ids() == {sol.order_id, bonk.order_id, back.order_id}
         assert await ids(pair=(SOL.mint, USDC.mint)) == {sol.order_id, back.order_id}
-        assert await ids(type=OrderType.MARKET) == {back.order_id}
+        assert await ids(types=[OrderType.MARKET]) == {back.order_id}
         assert await ids(wallet="other") == {bonk.order_id}
         assert await ids(order_ids=[sol.order_id, ended.order_id]) == {sol.order_id}
         assert await ids(order_ids=[]) == set()
-        assert len(await reader.live("local", LiveFilter(), 2)) == 2
+        assert len(await reader.live("local", OrderFilter(), 2)) == 2

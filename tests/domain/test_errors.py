@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from workflows.domain.errors import TABLE, EngineError, ErrorCode, Retry, error_code, may_retry
+from workflows.domain.error_table import TABLE, Retry, may_repeat, may_retry
+from workflows.domain.errors import EngineError, ErrorCode, error_code
 
 CODES = pytest.mark.parametrize("code", ErrorCode)
 
@@ -39,8 +40,10 @@ def test_a_code_names_category_and_condition(code: ErrorCode) -> None:
 def test_a_row_answers_a_client(code: ErrorCode) -> None:
     row = TABLE[code]
     assert 400 <= row.http_status <= 599
-    assert row.advice.endswith(".")
-    assert len(row.advice) > 10
+    for text in (row.meaning, row.advice):
+        assert text.endswith(".")
+        assert len(text) > 10
+    assert row.meaning != row.advice
 
 
 @CODES
@@ -66,7 +69,13 @@ def test_another_text_is_no_code(text: str | None) -> None:
 
 
 @CODES
-def test_an_error_carries_its_row(code: ErrorCode) -> None:
+def test_an_error_carries_its_code(code: ErrorCode) -> None:
     error = EngineError(code, "what happened")
     assert (error.code, error.detail, str(error)) == (code, "what happened", "what happened")
-    assert error.row is TABLE[code]
+
+
+def test_only_a_refusal_that_passes_and_did_nothing_may_be_repeated() -> None:
+    assert may_repeat(ErrorCode.ENGINE_UNAVAILABLE)
+    assert may_repeat(ErrorCode.RATE_LIMITED)
+    for code in (ErrorCode.REQUEST_INVALID, ErrorCode.ACCEPTANCE_UNKNOWN, ErrorCode.AMENDMENT_UNKNOWN):
+        assert not may_repeat(code)

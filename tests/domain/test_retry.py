@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from workflows.domain.errors import ErrorCode, may_retry
+from workflows.domain.error_table import may_retry
+from workflows.domain.errors import ErrorCode
 from workflows.domain.retry import next_attempt_after
 
 AT_ONCE = {

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.samples import BEGINNING, SOL, USDC, order_terms
 from tests.workflows.scripted import pool_quote
 from workflows.domain import risk
-from workflows.domain.errors import EngineError, ErrorCode, may_retry
+from workflows.domain.error_table import may_retry
+from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.money import TokenAmount
 from workflows.domain.risk import REFUSALS, WALLET_REFUSALS, Claim, Halt, Limits, Needs, Reserved
 from workflows.domain.routing import Decision, PoolQuote, Route, VenueQuotes

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ ROOT = Path(__file__).parents[2]
 
 _PORTS = ("api", "localnet", "temporal", "temporal-ui", "postgres", "redis")
 
+# The node on localnet's bare address.
+MAIN = "main"
+
 # Ten times the speed of a real cluster: a blockhash lives for six seconds instead of a minute.
 SLOT_MS = 40
 
@@ -32,6 +36,10 @@ SLOT_MS = 40
 def _own_environment() -> dict[str, str]:
     """This process's environment without the servers that other tests name there: a stack has its own."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("ORDER_ENGINE_", "TEMPORAL_"))}
+
+
+def _node(rpc: str, name: str) -> str:
+    return rpc if name == MAIN else f"{rpc}/node/{name}"
 
 
 @dataclass
@@ -45,10 +53,20 @@ class Stack:
     said: Path
 
     @classmethod
-    def start(cls, data_dir: Path, *options: str, environment: dict[str, str] | None = None) -> "Stack":
-        """Run `order-engine up` on free ports until it says that it is ready."""
+    def start(
+        cls,
+        data_dir: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        fallbacks: Sequence[str] = (),
+    ) -> "Stack":
+        """Run `order-engine up` on free ports until it says that it is ready.
+
+        `fallbacks` are the names of the further nodes of its localnet that the workers know.
+        """
         ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
-        api, rpc = ports["api"], ports["localnet"]
+        api, rpc = (f"http://127.0.0.1:{ports[name]}" for name in ("api", "localnet"))
+        further = {"ORDER_ENGINE_SOLANA_RPC_FALLBACK_URLS": ",".join(_node(rpc, name) for name in fallbacks)}
         arguments = [part for name, port in ports.items() for part in (f"--{name}-port", str(port))]
         said = data_dir.with_suffix(".out")
         with said.open("w") as output:
@@ -57,7 +75,7 @@ class Stack:
                 stdout=output,
                 stderr=output,
                 cwd=ROOT,
-                env={**_own_environment(), **(environment or {})},
+                env={**_own_environment(), **further, **(environment or {})},
             )
         try:
             while not any(line.startswith("ready ") for line in said.read_text().splitlines()):
@@ -68,7 +86,7 @@ class Stack:
             process.kill()
             process.wait()
             raise
-        return cls(data_dir, f"http://127.0.0.1:{api}", f"http://127.0.0.1:{rpc}", process, said)
+        return cls(data_dir, api, rpc, process, said)
 
     def stop(self) -> None:
         """Stop it as Ctrl-C would; it must end cleanly and leave nobody behind."""
@@ -83,6 +101,10 @@ class Stack:
         command = [*COMMAND, "status", "--json", "--data-dir", str(self.data_dir)]
         listed = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
         return next(entry["pid"] for entry in listed if entry["name"] == name)
+
+    def node(self, name: str) -> str:
+        """The address of a node of the stack's localnet."""
+        return _node(self.rpc, name)
 
     def client(self) -> httpx.AsyncClient:
         """An HTTP client of the API."""

@@ -22,7 +22,7 @@ _POLL_SECONDS = 1.0
 class _Tracker:
     """Sends, asks one node now and then, and concludes as `outcome` does. The shape of many a trading bot."""
 
-    def __init__(self, rpc: Any, poll_seconds: float) -> None:
+    def __init__(self, rpc: Any, poll_seconds: float, **_: Any) -> None:
         self._rpc = rpc
 
     async def settle(

@@ -211,8 +211,8 @@ class SimulatedWorker:
     ) -> None:
         gated: Any = GatedStore(store, gate, chance, weather)
         clock = asyncio.get_running_loop().time
-        self._rpc = _make(SolanaRpc, addresses[0], addresses[1:], clock=clock, random=chance)
-        self._tracker = _make(make_tracker, self._rpc, _POLL_SECONDS, random=chance)
+        self._rpc = SolanaRpc(addresses[0], addresses[1:], clock=clock, random=chance)
+        self._tracker = make_tracker(self._rpc, _POLL_SECONDS, random=chance)
         builder: Any = SimulatedBuilder(self._rpc)
         fails = weather.quotes_fail
         rolls = [chance.random() for _ in range(8)]
@@ -236,19 +236,6 @@ def _in_activity(step: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Await
         return await ActivityEnvironment().run(step, argument)
 
     return run
-
-
-def _make(kind: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """An object, given what its constructor takes of the arguments."""
-    parameters = inspect.signature(kind).parameters
-    places = [each for each in parameters.values() if each.kind is not inspect.Parameter.KEYWORD_ONLY]
-    wanted = {name: value for name, value in named.items() if name in parameters}
-    return kind(*arguments[: len(places)], **wanted)
-
-
-def takes_several_nodes() -> bool:
-    """Whether the engine's client asks more than one node."""
-    return "fallbacks" in inspect.signature(SolanaRpc).parameters
 
 
 def wallet_address() -> Pubkey:

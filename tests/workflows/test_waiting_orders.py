@@ -13,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from tests.samples import limit_order, order_terms
 from tests.workflows.conftest import Engine, RunEngine, Started
 from tests.workflows.histories import happened, until
+from tests.workflows.market import AT_100, AT_150, AT_200, AT_250, Market, hint, story
 from tests.workflows.scripted import EXPIRED, Script, asks, landed, pays, reverted, unreadable
 from workflows import names
 from workflows.domain.amendment import Amendment
@@ -26,9 +27,6 @@ from workflows.order import OrderWorkflow
 P, O, R, B, S = Status.PENDING, Status.OPEN, Status.ROUTING, Status.BUILDING, Status.SUBMITTED  # noqa: E741
 CONFIRMED, FAILED, ENDED, CANCELED = Status.CONFIRMED, Status.FAILED, Status.EXPIRED, Status.CANCELED
 
-# What 1.5 SOL bring, in base units of USDC.
-AT_100, AT_150, AT_200, AT_250 = 150_000_000, 225_000_000, 300_000_000, 375_000_000
-
 STOP = {"type": OrderType.STOP, "limit_price": None, "stop_price": Decimal(150)}
 STOP_LIMIT = {"type": OrderType.STOP_LIMIT, "limit_price": Decimal(140), "stop_price": Decimal(150)}
 TAKE_PROFIT = {"type": OrderType.TAKE_PROFIT, "limit_price": None, "stop_price": Decimal(200)}
@@ -36,29 +34,6 @@ TAKE_PROFIT = {"type": OrderType.TAKE_PROFIT, "limit_price": None, "stop_price":
 
 # 100 USDC for at most 1 SOL.
 BUY = {"amount_out": 100_000_000, "amount_in": 1_000_000_000}
-
-
-class Market:
-    """A price that a test moves."""
-
-    def __init__(self, amount_out: int) -> None:
-        self.amount_out = amount_out
-
-    def script(self, **changes: Any) -> Script:
-        async def answer(venue: str, request: Any) -> Any:
-            return await pays(self.amount_out)(venue, request)
-
-        return Script(**{"raydium": (answer,), "meteora": (unreadable(),)} | changes)
-
-
-def story(running: Engine, handle: Started) -> list[Status]:
-    log = running.activities.order(handle.id.removeprefix("order-")).log
-    assert [event.seq for event in log] == list(range(1, len(log) + 1))
-    return [event.status for event in log]
-
-
-async def hint(handle: Started) -> None:
-    await handle.signal(OrderWorkflow.price_reached)
 
 
 async def hinted_and_still_open(running: Engine, handle: Started) -> None:

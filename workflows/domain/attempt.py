@@ -1,5 +1,6 @@
 """One signature of an order: what was signed, and what became of it."""
 
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -9,6 +10,8 @@ from workflows.domain.money import BaseUnits
 from workflows.domain.order import Fill
 
 _Frozen = ConfigDict(frozen=True)
+
+_BPS = Decimal("0.01")
 
 
 class SwapAttempt(BaseModel):
@@ -60,3 +63,14 @@ class SwapOutcome(BaseModel):
     fill: Fill | None = None
     reason: ErrorCode | None = None
     detail: str = ""
+
+
+def against_quote_bps(swap: SwapAttempt, fill: Fill) -> Decimal | None:
+    """How much better the price of the fill is than that of the swap's quote, less than zero for worse; basis points.
+
+    None when one of them has no price.
+    """
+    quoted, filled = swap.quoted_out * fill.amount_in, fill.amount_out * swap.amount_in
+    if not quoted:
+        return None
+    return Context(prec=60).divide(Decimal(filled - quoted) * 10_000, Decimal(quoted)).quantize(_BPS, ROUND_HALF_EVEN)

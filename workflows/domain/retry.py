@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import NamedTuple
 
-from workflows.domain.errors import ErrorCode, may_retry
+from workflows.domain.error_table import may_retry
+from workflows.domain.errors import ErrorCode
 
 # A failed read may succeed a moment later; a trader waits for the answer, so the pauses stay short.
 _FIRST_PAUSE = timedelta(milliseconds=250)

@@ -1,6 +1,8 @@
 """Which pool fills the order: quotes of both venues in, one decision with its reasons out. Pure and deterministic."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from enum import StrEnum
+from itertools import permutations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +16,13 @@ _Frozen = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=Tru
 
 # A gain is shown in basis points with two decimals.
 _BPS = Decimal("0.01")
+
+
+class Venue(StrEnum):
+    """Where pools are."""
+
+    RAYDIUM = "raydium"
+    METEORA = "meteora"
 
 
 class PoolQuote(BaseModel):
@@ -47,6 +56,16 @@ class PoolRefusal(BaseModel):
     kind: str
     pool: str
     reason: str
+
+
+class UnreadVenue(BaseModel):
+    """A venue that could not be quoted at all: `reason` is an error code, `detail` says it in plain words."""
+
+    model_config = _Frozen
+
+    venue: str
+    reason: ErrorCode
+    detail: str
 
 
 class VenueQuotes(BaseModel):
@@ -98,10 +117,17 @@ class Route(BaseModel):
         return "+".join(leg.pool for leg in self.legs)
 
 
+def venues_with(venue: Venue) -> list[str]:
+    """What `Route.venue` may say of a route with a leg on this venue."""
+    joined = ("+".join(each) for count in range(1, len(Venue) + 1) for each in permutations(Venue, count))
+    return [name for name in joined if venue in name.split("+")]
+
+
 class Decision(BaseModel):
     """The chosen route, the single pools it beat (best first), and why.
 
-    `gain_bps` is what the route pays over the best of `others`, or exact out costs less; None without others.
+    `gain_bps` is what the route pays over the best of `others`, or exact out costs less; None without others. Events of
+    old do not hold the `unread` venues, only what `why` says of them.
     """
 
     model_config = _Frozen
@@ -111,6 +137,7 @@ class Decision(BaseModel):
     refusals: tuple[PoolRefusal, ...]
     gain_bps: Decimal | None
     why: str
+    unread: tuple[UnreadVenue, ...] = ()
 
 
 class PoolCurve(BaseModel):
@@ -180,6 +207,11 @@ def choose(venues: tuple[VenueQuotes, ...], token_in: Token, token_out: Token, e
         refusals=tuple(refusal for venue in venues for refusal in venue.refusals),
         gain_bps=gain,
         why=_why(chosen, others, gain, venues, (token_in, token_out), exact_out),
+        unread=tuple(
+            UnreadVenue(venue=each.venue, reason=each.reason, detail=each.detail)
+            for each in venues
+            if each.reason is not None
+        ),
     )
 
 
@@ -206,6 +238,7 @@ def prefer_split(
         gain_bps=gain,
         why=f"{shares} together pay {token_out.format(route.amount_out)} {token_out.symbol},"
         f" {gain} bps more than {best.venue} {best.kind} alone; {single.why}",
+        unread=single.unread,
     )
 
 
@@ -218,6 +251,13 @@ def _no_quote(venues: tuple[VenueQuotes, ...]) -> EngineError:
         listed = "; ".join(f"{refusal.venue} {refusal.kind} {refusal.pool}: {refusal.reason}" for refusal in refusals)
         return EngineError(ErrorCode.LIQUIDITY_INSUFFICIENT, f"no pool can fill the order: {listed}")
     return EngineError(ErrorCode.PAIR_UNSUPPORTED, "no registered pool trades this pair")
+
+
+def behind_bps(route: Route, other: PoolQuote, exact_out: bool) -> Decimal | None:
+    """How much worse another pool fills the order than the route, in basis points of what the route gives or takes."""
+    if exact_out:
+        return _gain_bps(other.amount_in, route.amount_in)
+    return _saved_bps(other.amount_out, route.amount_out)
 
 
 def _gain_bps(amount_out: int, other: int) -> Decimal | None:
