@@ -36,7 +36,10 @@ def _order(draw: random.Random) -> dict[str, Any]:
 
 async def _insist(client: httpx.AsyncClient, body: dict[str, Any]) -> str:
     """The id of the accepted order; one that could not be taken is asked for again, under its name."""
-    while (answer := await client.post("/api/orders", json=body)).status_code == 503:
+    while True:
+        answer = await client.post("/api/orders", json=body)
+        if answer.status_code != 503:
+            break
         await asyncio.sleep(float(answer.headers["Retry-After"]))
     assert answer.status_code in (200, 202), answer.text
     return str(answer.json()["orderId"])
