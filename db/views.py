@@ -53,9 +53,21 @@ _ATTEMPTS = (
 )
 _LAST_SEQS = select(OrderRow.id, OrderRow.last_seq).where(OrderRow.id == func.any(bindparam("order_ids")))
 
-_IN_PROGRESS = select(func.count()).where(
-    OrderRow.account == bindparam("account"),
-    OrderRow.status.in_([status.value for status in Status if not is_terminal(status) and status is not Status.OPEN]),
+# One statement, so that both are of the same moment.
+_IN_PROGRESS = select(
+    select(func.count())
+    .where(
+        OrderRow.account == bindparam("account"),
+        OrderRow.status.in_(
+            [status.value for status in Status if not is_terminal(status) and status is not Status.OPEN]
+        ),
+    )
+    .scalar_subquery()
+    .label("orders"),
+    select(func.array_agg(OrderRow.id))
+    .where(OrderRow.id == func.any(bindparam("order_ids")))
+    .scalar_subquery()
+    .label("stored"),
 )
 
 
@@ -113,10 +125,11 @@ class OrderReader:
         rows = await self._database.fetch(_ATTEMPTS, {"order_id": UUID(order_id)})
         return [attempt_view(row) for row in rows]
 
-    async def in_progress(self, account: str) -> int:
-        """How many of the account's orders have neither ended nor rest."""
-        (row,) = await self._database.fetch(_IN_PROGRESS, {"account": account})
-        return int(row[0])
+    async def in_progress(self, account: str, order_ids: Sequence[str] = ()) -> tuple[int, frozenset[str]]:
+        """How many of the account's orders have neither ended nor rest, and which of `order_ids` are stored."""
+        parameters = {"account": account, "order_ids": [UUID(order_id) for order_id in order_ids]}
+        (row,) = await self._database.fetch(_IN_PROGRESS, parameters)
+        return row.orders, frozenset(map(str, row.stored or ()))
 
     async def last_seqs(self, order_ids: Sequence[str]) -> Mapping[str, int]:
         """The last `seq` of each of the orders that are stored."""
