@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
+from temporalio.client import Client, WorkflowContinuedAsNewError, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from tests.replay.record import RECORDER, recording_server, write
 from tests.samples import SOL, USDC
+from tests.workflows.histories import happened
 from tests.workflows.scripted import Answer, has_no_pools, pays, unreadable
 from workflows import names
 from workflows.domain.routing import VenueQuotes
@@ -31,16 +32,26 @@ from workflows.messages import (
     ReconciliationScope,
     SurveyedPool,
     SurveyPair,
+    WatchedPair,
 )
 from workflows.quote import QuoteWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
 from workflows.survey import SurveyWorkflow
+from workflows.watch import WatchWorkflow
 
 HISTORIES = Path(__file__).parent / "background"
-WORKFLOWS: Sequence[type] = (QuoteWorkflow, ReconcileWorkflow, RefreshPoolsWorkflow, SurveyWorkflow)
+WORKFLOWS: Sequence[type] = (QuoteWorkflow, ReconcileWorkflow, RefreshPoolsWorkflow, SurveyWorkflow, WatchWorkflow)
 
 Step = Callable[..., Awaitable[Any]]
+
+# Does what should befall a workflow; before its worker is there, and when it is.
+Happening = Callable[[WorkflowHandle[Any, Any]], Awaitable[None]]
+
+
+async def nothing(handle: WorkflowHandle[Any, Any]) -> None:
+    """The workflow is left alone."""
+
 
 _REQUEST = QuoteRequest(token_in=SOL, token_out=USDC, amount_in=1_500_000_000)
 _BEGINNING = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -48,12 +59,16 @@ _BEGINNING = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Background:
-    """One way: the workflow, what it is given, its steps, and whether it fails."""
+    """One way: the workflow, what it is given, its steps, whether it fails, and what befalls it."""
 
     workflow: Any
     given: Sequence[Any]
     steps: Sequence[Step]
     fails: bool = False
+    before: Happening = nothing
+    meanwhile: Happening = nothing
+    # From so many events on the server holds the history for long.
+    long: int | None = None
 
 
 def _quotes(raydium: Answer, meteora: Answer) -> Background:
@@ -125,11 +140,37 @@ def _reconcile(whole: bool, away: str = "") -> Background:
     return Background(ReconcileWorkflow, (), steps, fails=bool(away))
 
 
+async def _opens(handle: WorkflowHandle[Any, Any]) -> None:
+    await handle.signal(names.ORDER_OPENED)
+
+
+def _watch(opens_another: bool = False, long: int | None = None) -> Background:
+    """A watcher with an open order; another opens while it looks."""
+    opened = asyncio.Event()
+
+    @activity.defn
+    async def watch_pair(pair: WatchedPair) -> None:
+        if opens_another:
+            await opened.wait()
+
+    async def opens_meanwhile(handle: WorkflowHandle[Any, Any]) -> None:
+        await happened(handle, "activity_task_scheduled")
+        await _opens(handle)
+        opened.set()
+
+    meanwhile = opens_meanwhile if opens_another else nothing
+    pair = WatchedPair.of(SOL.mint, USDC.mint)
+    return Background(WatchWorkflow, (pair,), (watch_pair,), before=_opens, meanwhile=meanwhile, long=long)
+
+
 BACKGROUND = {
     "quotes": _quotes(pays(290), pays(291)),
     "quotes_of_one_venue": _quotes(unreadable(), pays(291)),
     "quotes_without_pools": _quotes(has_no_pools, has_no_pools),
     "quotes_that_break": _quotes_that_break(),
+    "watched": _watch(),
+    "watched_again_for_an_order_that_opened": _watch(opens_another=True),
+    "watched_anew_after_a_long_history": _watch(long=6),
     "surveyed": _survey(),
     "survey_that_breaks": _survey(breaks=True),
     "refreshed": _refresh(),
@@ -142,6 +183,9 @@ BACKGROUND = {
 
 async def _record(client: Client, name: str, way: Background) -> WorkflowHistory:
     handle = await client.start_workflow(way.workflow.run, *way.given, id=name, task_queue=names.TASK_QUEUE)
+    await way.before(handle)
+    # The first run, whatever it goes on in.
+    first = client.get_workflow_handle(name, run_id=handle.first_execution_run_id)
     worker = Worker(
         client,
         task_queue=names.TASK_QUEUE,
@@ -152,22 +196,29 @@ async def _record(client: Client, name: str, way: Background) -> WorkflowHistory
         max_cached_workflows=0,
     )
     async with worker:
+        await way.meanwhile(handle)
         try:
-            await handle.result()
+            await first.result(follow_runs=False)
+            failed = False
+        except WorkflowContinuedAsNewError:
+            await handle.terminate()
             failed = False
         except WorkflowFailureError:
             failed = True
     if failed != way.fails:
         raise SystemExit(f"{name} should {'' if way.fails else 'not '}have failed")
-    return await handle.fetch_history()
+    return await first.fetch_history()
 
 
 async def main(wanted: Sequence[str]) -> None:
     """Record the named ways, or all of them."""
     HISTORIES.mkdir(exist_ok=True)
-    async with recording_server() as client:
-        for name in wanted or BACKGROUND:
-            write(name, await _record(client, name, BACKGROUND[name]), HISTORIES)
+    ways = {name: BACKGROUND[name] for name in wanted or BACKGROUND}
+    for long in {way.long for way in ways.values()}:
+        async with recording_server(long) as client:
+            for name, way in ways.items():
+                if way.long == long:
+                    write(name, await _record(client, name, way), HISTORIES)
 
 
 if __name__ == "__main__":
