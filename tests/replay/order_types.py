@@ -1,5 +1,6 @@
 """The ways of each type of order and each time in force, and what ends or changes an order that waits."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -20,13 +21,15 @@ from tests.replay.scenarios import (
     take_profit_order,
 )
 from tests.samples import limit_order, order_terms
-from tests.workflows.scripted import EXPIRED, Script, ScriptedActivities, asks, landed, pays, unreadable
+from tests.workflows.histories import happened
+from tests.workflows.scripted import EXPIRED, HALT, Script, ScriptedActivities, asks, landed, pays, unreadable
 from workflows import names
 from workflows.domain.amendment import Amendment
+from workflows.domain.attempt import SwapAttempt
 from workflows.domain.errors import ErrorCode
 from workflows.domain.lifecycle import Status
 from workflows.domain.open_order import PriceHint
-from workflows.domain.order import OrderTerms, OrderType
+from workflows.domain.order import OrderEvent, OrderTerms, OrderType
 from workflows.domain.time_in_force import TimeInForce
 from workflows.messages import AmendAnswer, AmendOrder, CancelAnswer, CancelOrder
 from workflows.order import OrderWorkflow
@@ -81,6 +84,25 @@ async def _canceled_in_flight(activities: ScriptedActivities, order: Order) -> N
     activities.may_settle.set()
 
 
+async def _canceled_before_a_halt(activities: ScriptedActivities, order: Order) -> None:
+    """The trader cancels while the swap waits to be recorded, and then trading is halted."""
+    record, asked, may_record = activities.store.record_attempt, asyncio.Event(), asyncio.Event()
+
+    async def slowly(swap: SwapAttempt, event: OrderEvent) -> OrderEvent:
+        asked.set()
+        await may_record.wait()
+        return await record(swap, event)
+
+    activities.store.record_attempt = slowly  # type: ignore[method-assign]
+    await hinted(activities, order)
+    await asked.wait()
+    canceling = asyncio.create_task(order.execute_update(names.CANCEL, CancelOrder(), result_type=CancelAnswer))
+    await happened(order, "workflow_execution_update_accepted")
+    activities.store.halt = HALT
+    may_record.set()
+    await canceling
+
+
 async def _amended_stop(activities: ScriptedActivities, order: Order) -> None:
     """The trader sells sooner."""
     await opened(activities, order)
@@ -127,6 +149,9 @@ ORDER_TYPES = {
         Status.CANCELED,
         happening=_canceled_in_flight,
         terms=limit_order,
+    ),
+    "limit_canceled_before_a_halt": Scenario(
+        prices(pays(AT_145), pays(AT_200)), Status.CANCELED, happening=_canceled_before_a_halt, terms=limit_order
     ),
     "limit_expiry_amended": Scenario(
         prices(pays(AT_145)),
