@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -283,6 +284,10 @@ def main(hooks: WorkerHooks = UNWATCHED) -> None:
 
     Raises WalletsFileError or WrongCluster when it must not start with these.
     """
+    # What is loaded by now stays for good. Looking through it again and again took a busy worker a thirtieth of its
+    # time, and each look held every order up for a tenth of a second.
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
     # A worker is mostly small messages: uvloop spends less on each.
     uvloop.run(_until_signalled(WorkerSettings(), hooks))
 

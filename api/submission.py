@@ -29,13 +29,13 @@ class Submission:
         """The order, and whether it was there before; `check_new` refuses what only a new order must not say.
 
         Raises EngineError `idempotency_key_reused` when the name belongs to an order that was asked for otherwise, and
-        as `Admission.admit` and `Engine.start` do; `engine_unavailable` also when nobody can tell whether the name was
-        used before.
+        as `Admission.admitted` and `Engine.start` do; `engine_unavailable` also when nobody can tell whether the name
+        was used before.
         """
         known = await self._known(terms)
         if known is None:
             check_new()
-            accepted = await self._admitted(terms) or await self._engine.start(terms)
+            accepted = await self._start(terms)
             if accepted == terms:
                 return view_of_terms(terms), False
             known = view_of_terms(accepted)
@@ -47,16 +47,18 @@ class Submission:
             )
         return known, True
 
-    async def _admitted(self, terms: OrderTerms) -> OrderTerms | None:
-        """The terms of an order that was accepted before and is not stored yet, where one more would be too many."""
+    async def _start(self, terms: OrderTerms) -> OrderTerms:
+        """As `Engine.start`; an order that was accepted before and is not stored yet is never one too many."""
         try:
-            await self._admission.admit(terms.account)
-        except EngineError:
-            earlier = await self._engine.accepted(terms.order_id) if terms.client_order_id is not None else None
+            async with self._admission.admitted(terms.account, terms.order_id):
+                return await self._engine.start(terms)
+        except EngineError as error:
+            if error.code is not ErrorCode.TOO_MANY_ORDERS or terms.client_order_id is None:
+                raise
+            earlier = await self._engine.accepted(terms.order_id)
             if earlier is None:
                 raise
             return earlier
-        return None
 
     async def _known(self, terms: OrderTerms) -> OrderView | None:
         if terms.client_order_id is None:

@@ -48,9 +48,21 @@ _ATTEMPTS = (
 _RISK_CHECK = select(RiskReservationRow.__table__).where(RiskReservationRow.order_id == bindparam("order_id"))
 _LAST_SEQS = select(OrderRow.id, OrderRow.last_seq).where(OrderRow.id == func.any(bindparam("order_ids")))
 
-_IN_PROGRESS = select(func.count()).where(
-    OrderRow.account == bindparam("account"),
-    OrderRow.status.in_([status.value for status in Status if not is_terminal(status) and status is not Status.OPEN]),
+# One statement, so that both are of the same moment.
+_IN_PROGRESS = select(
+    select(func.count())
+    .where(
+        OrderRow.account == bindparam("account"),
+        OrderRow.status.in_(
+            [status.value for status in Status if not is_terminal(status) and status is not Status.OPEN]
+        ),
+    )
+    .scalar_subquery()
+    .label("orders"),
+    select(func.array_agg(OrderRow.id))
+    .where(OrderRow.id == func.any(bindparam("order_ids")))
+    .scalar_subquery()
+    .label("stored"),
 )
 
 
@@ -106,10 +118,11 @@ class OrderReader:
         rows = await self._database.fetch(_RISK_CHECK, {"order_id": UUID(order_id)})
         return risk_check_view(rows[0]) if rows else None
 
-    async def in_progress(self, account: str) -> int:
-        """How many of the account's orders have neither ended nor rest."""
-        (row,) = await self._database.fetch(_IN_PROGRESS, {"account": account})
-        return int(row[0])
+    async def in_progress(self, account: str, order_ids: Sequence[str] = ()) -> tuple[int, frozenset[str]]:
+        """How many of the account's orders have neither ended nor rest, and which of `order_ids` are stored."""
+        parameters = {"account": account, "order_ids": [UUID(order_id) for order_id in order_ids]}
+        (row,) = await self._database.fetch(_IN_PROGRESS, parameters)
+        return row.orders, frozenset(map(str, row.stored or ()))
 
     async def last_seqs(self, order_ids: Sequence[str]) -> Mapping[str, int]:
         """The last `seq` of each of the orders that are stored."""

@@ -6,7 +6,7 @@ import time
 
 from hypothesis import HealthCheck, Phase, settings
 
-pytest_plugins = ["tests.servers", "tests.sharing"]
+pytest_plugins = ["tests.servers", "tests.sharing", "tests.certificates"]
 
 # No deadline: a slow moment of the machine is not a failure of the code. No explanations: to look for those, every
 # line is traced, and a failure would run into the time limit of a test before it is reported.

@@ -5,6 +5,7 @@ it starts, and a new attempt begins only after the outcome `reverted` or `expire
 """
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -37,6 +38,10 @@ _QUOTE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_
 
 # Preparing sends nothing, so trying again is free; the attempt ends when the chain or the signer stays away.
 _PREPARE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
+
+# A late cancellation is told once the swap is recorded, which may take as long as PostgreSQL is away.
+_ONE_TRY = RetryPolicy(maximum_attempts=1)
+_BETWEEN_TRIES = timedelta(milliseconds=500)
 
 # The same bytes are sent again until the chain's answer is proven: no limit.
 _SEND_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2))
@@ -180,5 +185,16 @@ class OrderAttempt(OrderRecord):
         )
         await workflow.wait_condition(lambda: sending.done() or self._cancel_requested)
         if not sending.done() and workflow.patched("pending-cancel"):
-            await self._publish_too_late(submitted)
+            await self._tell_too_late(submitted, sending)
         return await sending
+
+    async def _tell_too_late(self, submitted: OrderEvent, sending: "asyncio.Task[Any]") -> None:
+        """Record that a cancellation came while the swap is sent, unless the swap turns out not to be recorded."""
+        while not sending.done():
+            with contextlib.suppress(FailureError):
+                await self._publish_too_late(submitted, _ONE_TRY)
+                return
+            with contextlib.suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(sending.done, timeout=_BETWEEN_TRIES)
+        if sending.exception() is None and sending.result().outcome is not None:
+            await self._publish_too_late(submitted)

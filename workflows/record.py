@@ -137,14 +137,17 @@ class OrderRecord:
             if self._take_up(stands, status) and (stands == event or not own):
                 return
 
-    async def _publish_too_late(self, submitted: OrderEvent) -> None:
-        """Record that a cancellation arrived while the swap of `submitted` may land."""
+    async def _publish_too_late(self, submitted: OrderEvent, retry: RetryPolicy = WRITE_RETRY) -> None:
+        """Record that a cancellation arrived while the swap of `submitted` may land.
+
+        Raises FailureError when the tries of `retry` are used up: each fails until that swap is recorded.
+        """
         event = self._event(Status.PENDING_CANCEL, venue=submitted.venue, signature=submitted.signature)
         stands = await workflow.execute_local_activity(
             steps.record_cancel_request,
             PublishStatus(order_id=self._terms.order_id, account=self._terms.account, event=event),
             start_to_close_timeout=names.WRITE_TIMEOUT,
-            retry_policy=WRITE_RETRY,
+            retry_policy=retry,
             summary="cancellation came too late",
         )
         # Anything else was there before, and the order comes to it after the swap's outcome.

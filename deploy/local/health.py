@@ -3,10 +3,13 @@
 The client libraries are imported inside: their import then runs while the servers are still starting.
 """
 
+import functools
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import httpx
     from temporalio.client import Client
 
 
@@ -65,9 +68,7 @@ async def worker(address: str, namespace: str, pid: int) -> None:
 
 async def solana_rpc(url: str) -> None:
     """The node calls itself healthy (JSON-RPC getHealth)."""
-    import httpx
-
-    async with httpx.AsyncClient(timeout=5) as client:
+    async with _http_client() as client:
         response = await client.post(url, json={"jsonrpc": "2.0", "id": 1, "method": "getHealth"})
     response.raise_for_status()
     result = response.json().get("result")
@@ -77,10 +78,22 @@ async def solana_rpc(url: str) -> None:
 
 async def http(url: str) -> None:
     """Return when the address answers with success; raises httpx.HTTPError."""
+    async with _http_client() as client:
+        (await client.get(url)).raise_for_status()
+
+
+def _http_client() -> "httpx.AsyncClient":
     import httpx
 
-    async with httpx.AsyncClient(timeout=5) as client:
-        (await client.get(url)).raise_for_status()
+    return httpx.AsyncClient(timeout=5, verify=_certificates())
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: a starting server is asked twenty times a second, and reading them takes longer than asking."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 async def temporal_client(address: str, namespace: str) -> "Client":

@@ -1,5 +1,6 @@
 """Calls of Solana nodes and of PostgreSQL: each one a span below the work that it is done for, each one measured."""
 
+import functools
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -136,6 +137,7 @@ class _Statements:
             tell_call(self._tracer, f"SQL {operation}", start, facts, None if error is None else type(error).__name__)
 
 
+@functools.lru_cache(maxsize=500)
 def _operation(statement: str) -> str:
     """What a statement does: a WITH writes when one of its parts does."""
     word = _FIRST_WORD.match(statement)

@@ -296,7 +296,8 @@ async def test_an_api_that_does_not_answer_in_time_is_given_up(venue, monkeypatc
         answered.set()
     assert found.pools == {}
     assert "not asked any further" in found.problems[0]
-    assert len(venue.asked) == 1
+    # At once: it may be given up before the request has arrived.
+    assert len(venue.asked) <= 1
 
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:PORT", "nonsense", "ftp://x", "http://[::1", "http://a b"])

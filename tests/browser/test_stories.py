@@ -174,7 +174,7 @@ async def test_a_refused_order_shows_the_problem_and_the_advice(visit: Visit) ->
     await visit.page.get_by_role("button", name="Place order").click()
     problem = visit.page.locator(".ticket div.problem")
     await expect(problem).to_contain_text("not acceptable: wallet")
-    await expect(problem).to_contain_text("Correct the named fields")
+    await expect(problem).to_contain_text("Correct the fields")
     visit.forgive("422")
 
 

@@ -32,7 +32,7 @@ class Answer(StrEnum):
     """What a client knows after posting."""
 
     ACCEPTED = "accepted"
-    # 503 engine_unavailable: the engine promises that nothing was created.
+    # 503 engine_unavailable, or the order's time was over when the request arrived: nothing was created.
     REFUSED = "refused"
     # 503 acceptance_unknown, or the connection broke: there may be an order.
     UNKNOWN = "unknown"
@@ -106,7 +106,7 @@ class Clients:
         placed.order_id = told.get("orderId")
         if answer.status_code == 202:
             placed.answer = Answer.ACCEPTED
-        elif placed.told == "503 engine_unavailable":
+        elif placed.told == "503 engine_unavailable" or _came_too_late(told):
             placed.answer = Answer.REFUSED
         elif placed.told != "503 acceptance_unknown":
             self.surprises.append(f"request {placed.number} {placed.body} was answered {answer.status_code}: {told}")
@@ -186,6 +186,11 @@ class Clients:
     def answers(self) -> Counter[Answer]:
         """How the requests were answered."""
         return Counter(each.answer for each in self.placed.values())
+
+
+def _came_too_late(told: Any) -> bool:
+    """Whether an order that was to last a moment was not taken before that was over."""
+    return told.get("code") == "request_invalid" and [each["field"] for each in told["errors"]] == ["expireAt"]
 
 
 async def _definite(request: Awaitable[httpx.Response]) -> tuple[int | None, Any]:

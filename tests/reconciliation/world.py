@@ -198,7 +198,8 @@ async def open_world(
     client: Client, database: Database, database_url: str, redis: RedisServer, data_dir: Path
 ) -> AsyncIterator[tuple[World, Sequence[Callable[..., Any]]]]:
     """An installation with a cluster of its own, and the activities of its worker."""
-    async with running(data_dir) as chain:
+    # A blockhash lives for as long as a test takes to lose a server: what was signed is to land, not to expire.
+    async with running(data_dir, slot_ms=60) as chain:
         servers: dict[str, Any] = {"database_url": database_url, "solana_rpc_url": chain.url}
         await fill(RegistrySettings(**servers))
         wallets = data_dir / "wallets"

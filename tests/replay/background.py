@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowContinuedAsNewError, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
@@ -33,12 +33,14 @@ from workflows.messages import (
     ReconciliationScope,
     SurveyedPool,
     SurveyPair,
+    WatchedPair,
 )
 from workflows.quote import QuoteWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.refresh import RefreshPoolsWorkflow
 from workflows.survey import SurveyWorkflow
 from workflows.switch_messages import CancelOrders, DeadMansSwitch, OrdersAsked, RenewSwitch
+from workflows.watch import WatchWorkflow
 
 HISTORIES = Path(__file__).parent / "background"
 WORKFLOWS: Sequence[type] = (
@@ -47,9 +49,18 @@ WORKFLOWS: Sequence[type] = (
     ReconcileWorkflow,
     RefreshPoolsWorkflow,
     SurveyWorkflow,
+    WatchWorkflow,
 )
 
 Step = Callable[..., Awaitable[Any]]
+
+# Does what should befall a workflow; before its worker is there, and when it is.
+Happening = Callable[[WorkflowHandle[Any, Any]], Awaitable[None]]
+
+
+async def nothing(handle: WorkflowHandle[Any, Any]) -> None:
+    """The workflow is left alone."""
+
 
 _REQUEST = QuoteRequest(token_in=SOL, token_out=USDC, amount_in=1_500_000_000)
 _BEGINNING = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -57,16 +68,18 @@ _BEGINNING = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Background:
-    """One way: the workflow, what it is given, its steps, whether it fails, and the signals that come to it.
-
-    The first of those comes with its start, each further one once a timer runs.
-    """
+    """One way: the workflow, what it is given, its steps, whether it fails, and what befalls it."""
 
     workflow: Any
     given: Sequence[Any]
     steps: Sequence[Step]
     fails: bool = False
-    signals: Sequence[RenewSwitch] = ()
+    # Comes in one call with its start.
+    with_start: Sequence[RenewSwitch] = ()
+    before: Happening = nothing
+    meanwhile: Happening = nothing
+    # From so many events on the server holds the history for long.
+    long: int | None = None
 
 
 def _quotes(raydium: Answer, meteora: Answer) -> Background:
@@ -138,14 +151,43 @@ def _reconcile(whole: bool, away: str = "") -> Background:
     return Background(ReconcileWorkflow, (), steps, fails=bool(away))
 
 
+async def _opens(handle: WorkflowHandle[Any, Any]) -> None:
+    await handle.signal(names.ORDER_OPENED)
+
+
+def _watch(opens_another: bool = False, long: int | None = None) -> Background:
+    """A watcher with an open order; another opens while it looks."""
+    opened = asyncio.Event()
+
+    @activity.defn
+    async def watch_pair(pair: WatchedPair) -> None:
+        if opens_another:
+            await opened.wait()
+
+    async def opens_meanwhile(handle: WorkflowHandle[Any, Any]) -> None:
+        await happened(handle, "activity_task_scheduled")
+        await _opens(handle)
+        opened.set()
+
+    meanwhile = opens_meanwhile if opens_another else nothing
+    pair = WatchedPair.of(SOL.mint, USDC.mint)
+    return Background(WatchWorkflow, (pair,), (watch_pair,), before=_opens, meanwhile=meanwhile, long=long)
+
+
 def _switch(switch: DeadMansSwitch, *signals: RenewSwitch) -> Background:
+    """A switch, the signal that comes with its start, and those that come each once a timer runs."""
     answers = iter((OrdersAsked(asked=2, left=2), OrdersAsked(asked=0, left=0)))
 
     @activity.defn
     async def cancel_orders(request: CancelOrders) -> OrdersAsked:
         return next(answers)
 
-    return Background(DeadMansSwitchWorkflow, (switch,), (cancel_orders,), signals=signals)
+    async def renewed(handle: WorkflowHandle[Any, Any]) -> None:
+        for signal in signals[1:]:
+            await happened(handle, "timer_started")
+            await handle.signal(names.RENEW_SWITCH, signal)
+
+    return Background(DeadMansSwitchWorkflow, (switch,), (cancel_orders,), with_start=signals[:1], meanwhile=renewed)
 
 
 def _alive(at: datetime, until: datetime | None) -> RenewSwitch:
@@ -161,6 +203,9 @@ BACKGROUND = {
     "quotes_of_one_venue": _quotes(unreadable(), pays(291)),
     "quotes_without_pools": _quotes(has_no_pools, has_no_pools),
     "quotes_that_break": _quotes_that_break(),
+    "watched": _watch(),
+    "watched_again_for_an_order_that_opened": _watch(opens_another=True),
+    "watched_anew_after_a_long_history": _watch(long=6),
     "surveyed": _survey(),
     "survey_that_breaks": _survey(breaks=True),
     "refreshed": _refresh(),
@@ -178,10 +223,13 @@ BACKGROUND = {
 
 
 async def _record(client: Client, name: str, way: Background) -> WorkflowHistory:
-    start = {"start_signal": names.RENEW_SWITCH, "start_signal_args": way.signals[:1]} if way.signals else {}
+    start = {"start_signal": names.RENEW_SWITCH, "start_signal_args": way.with_start} if way.with_start else {}
     handle: WorkflowHandle[Any, Any] = await client.start_workflow(
         way.workflow.run, args=way.given, id=name, task_queue=names.TASK_QUEUE, **start
     )
+    await way.before(handle)
+    # The first run, whatever it goes on in.
+    first = client.get_workflow_handle(name, run_id=handle.first_execution_run_id)
     worker = Worker(
         client,
         task_queue=names.TASK_QUEUE,
@@ -192,25 +240,29 @@ async def _record(client: Client, name: str, way: Background) -> WorkflowHistory
         max_cached_workflows=0,
     )
     async with worker:
-        for signal in way.signals[1:]:
-            await happened(handle, "timer_started")
-            await handle.signal(names.RENEW_SWITCH, signal)
+        await way.meanwhile(handle)
         try:
-            await handle.result()
+            await first.result(follow_runs=False)
+            failed = False
+        except WorkflowContinuedAsNewError:
+            await handle.terminate()
             failed = False
         except WorkflowFailureError:
             failed = True
     if failed != way.fails:
         raise SystemExit(f"{name} should {'' if way.fails else 'not '}have failed")
-    return await handle.fetch_history()
+    return await first.fetch_history()
 
 
 async def main(wanted: Sequence[str]) -> None:
     """Record the named ways, or all of them."""
     HISTORIES.mkdir(exist_ok=True)
-    async with recording_server() as client:
-        for name in wanted or BACKGROUND:
-            write(name, await _record(client, name, BACKGROUND[name]), HISTORIES)
+    ways = {name: BACKGROUND[name] for name in wanted or BACKGROUND}
+    for long in {way.long for way in ways.values()}:
+        async with recording_server(long) as client:
+            for name, way in ways.items():
+                if way.long == long:
+                    write(name, await _record(client, name, way), HISTORIES)
 
 
 if __name__ == "__main__":

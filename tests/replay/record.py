@@ -18,7 +18,8 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from deploy.local.temporal import DYNAMIC_CONFIG
-from tests.replay.scenarios import SCENARIOS, Scenario
+from tests.replay.order_types import WAYS
+from tests.replay.scenarios import Scenario
 from tests.samples import first_events, swap_attempt
 from tests.workflows.scripted import ScriptedActivities
 from workflows import names
@@ -30,12 +31,15 @@ from workflows.starting import start_options
 
 HISTORIES = Path(__file__).parent / "histories"
 
+# What came before, of orders that went on in a new history.
+BEFORE = HISTORIES / "before"
+
 # Recorded instead of the process and host that did it.
 RECORDER = "recorder"
 
 
-async def record(client: Client, scenario: Scenario) -> WorkflowHistory:
-    """Run the scenario once; returns the order's history."""
+async def record(client: Client, scenario: Scenario) -> list[WorkflowHistory]:
+    """Run the scenario once; returns the order's history, and before it that of the run that it went on from."""
     terms, activities = scenario.terms(), ScriptedActivities(scenario.script)
     if leftovers := scenario.leftovers(terms):
         await activities.store.create_order(terms, first_events())
@@ -65,7 +69,11 @@ async def record(client: Client, scenario: Scenario) -> WorkflowHistory:
         result = await handle.result()
     if (result.status, result.reason) != (scenario.status, scenario.reason):
         raise SystemExit(f"the order should have ended {scenario.status} ({scenario.reason}), it is {result}")
-    return await handle.fetch_history()
+    last = await handle.fetch_history()
+    if handle.first_execution_run_id == last.run_id:
+        return [last]
+    first = client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+    return [await first.fetch_history(), last]
 
 
 def write(name: str, history: WorkflowHistory, directory: Path = HISTORIES) -> None:
@@ -85,9 +93,10 @@ def _without_stacks(document: Any) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def recording_server() -> AsyncIterator[Client]:
-    """A development server, and a client of it that names no machine."""
-    extra = [part for item in DYNAMIC_CONFIG.items() for part in ("--dynamic-config-value", "=".join(item))]
+async def recording_server(long: int | None = None) -> AsyncIterator[Client]:
+    """A development server, and a client of it that names no machine; `long` is how many events it finds many."""
+    settings = dict(DYNAMIC_CONFIG) | ({"limit.historyCount.suggestContinueAsNew": str(long)} if long else {})
+    extra = [part for item in settings.items() for part in ("--dynamic-config-value", "=".join(item))]
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
         dev_server_extra_args=extra,
@@ -103,13 +112,19 @@ async def recording_server() -> AsyncIterator[Client]:
 
 async def main(wanted: Sequence[str]) -> None:
     """Record the named scenarios, or all of them and nothing else."""
-    HISTORIES.mkdir(exist_ok=True)
+    BEFORE.mkdir(parents=True, exist_ok=True)
     if not wanted:
-        for stale in HISTORIES.glob("*.json"):
+        for stale in HISTORIES.rglob("*.json"):
             stale.unlink()
-    async with recording_server() as client:
-        for name in wanted or SCENARIOS:
-            write(name, await record(client, SCENARIOS[name]))
+    ways = {name: WAYS[name] for name in wanted or WAYS}
+    for long in {way.long for way in ways.values()}:
+        async with recording_server(long) as client:
+            for name, way in ways.items():
+                if way.long == long:
+                    *before, last = await record(client, way)
+                    write(name, last)
+                    for each in before:
+                        write(name, each, BEFORE)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ async def canceled_in_flight(activities: ScriptedActivities, order: Order) -> No
     activities.may_settle.set()
 
 
-async def _opened(activities: ScriptedActivities, order: Order) -> None:
+async def opened(activities: ScriptedActivities, order: Order) -> None:
+    """Return once the order waits for its price."""
+
     async def rests() -> bool:
         return (await order.query(OrderWorkflow.state)).step == "waiting for its price"
 
@@ -66,7 +68,7 @@ async def _opened(activities: ScriptedActivities, order: Order) -> None:
 
 async def hinted(activities: ScriptedActivities, order: Order) -> None:
     """The watcher sees the price once the order is open."""
-    await _opened(activities, order)
+    await opened(activities, order)
     await order.signal(OrderWorkflow.price_reached)
 
 
@@ -83,14 +85,14 @@ async def hinted_twice(activities: ScriptedActivities, order: Order) -> None:
 
 async def amended_while_open(activities: ScriptedActivities, order: Order) -> None:
     """The trader takes less."""
-    await _opened(activities, order)
+    await opened(activities, order)
     request = AmendOrder(amendment=Amendment(limit_price=Decimal(100)), version=2)
     await order.execute_update(names.AMEND, request, result_type=AmendAnswer)
 
 
 async def canceled_while_open(activities: ScriptedActivities, order: Order) -> None:
     """The trader cancels an open order over the API."""
-    await _opened(activities, order)
+    await opened(activities, order)
     await order.execute_update(names.CANCEL, CancelOrder(), result_type=CancelAnswer)
 
 
@@ -178,13 +180,16 @@ class Scenario:
     terms: Callable[[], OrderTerms] = order_terms
     # Whether it is found by its status: orders from before then are not, and must replay without it.
     searchable: bool = False
+    # From so many events on the server holds the history for long.
+    long: int | None = None
 
 
 # What 1.5 SOL bring.
-_AT_100, _AT_145, _AT_200 = 150_000_000, 217_500_000, 300_000_000
+AT_100, AT_145, AT_200 = 150_000_000, 217_500_000, 300_000_000
 
 
-def _prices(*answers: Answer) -> Script:
+def prices(*answers: Answer) -> Script:
+    """One venue quotes so, look by look, and the other does not."""
     return Script(raydium=answers, meteora=(unreadable(),))
 
 
@@ -207,7 +212,7 @@ SCENARIOS = {
         Script(outcomes=(EXPIRED, landed())), Status.CONFIRMED, searchable=True
     ),
     "limit_waits_and_fills_searchable": Scenario(
-        _prices(pays(_AT_145), pays(_AT_200)),
+        prices(pays(AT_145), pays(AT_200)),
         Status.CONFIRMED,
         happening=hinted,
         terms=limit_order,
@@ -253,44 +258,40 @@ SCENARIOS = {
     ),
     "end_of_a_crashed_try": Scenario(Script(), Status.FAILED, ErrorCode.INSUFFICIENT_FUNDS, leftovers=ended),
     "limit_waits_and_fills": Scenario(
-        _prices(pays(_AT_145), pays(_AT_200)), Status.CONFIRMED, happening=hinted, terms=limit_order
+        prices(pays(AT_145), pays(AT_200)), Status.CONFIRMED, happening=hinted, terms=limit_order
     ),
-    "limit_fills_at_once": Scenario(_prices(pays(_AT_200)), Status.CONFIRMED, terms=limit_order),
+    "limit_fills_at_once": Scenario(prices(pays(AT_200)), Status.CONFIRMED, terms=limit_order),
     "limit_hinted_in_vain": Scenario(
-        _prices(pays(_AT_145), pays(_AT_145), pays(_AT_145)),
+        prices(pays(AT_145), pays(AT_145), pays(AT_145)),
         Status.EXPIRED,
         ErrorCode.TIME_IN_FORCE_ENDED,
         happening=hinted,
         terms=short_lived_order,
     ),
     "limit_not_reached_at_once": Scenario(
-        _prices(pays(_AT_145)), Status.EXPIRED, ErrorCode.LIMIT_NOT_REACHED, terms=hasty_order
+        prices(pays(AT_145)), Status.EXPIRED, ErrorCode.LIMIT_NOT_REACHED, terms=hasty_order
     ),
     "limit_exact_out": Scenario(
-        _prices(asks(900_000_000), asks(800_000_000)), Status.CONFIRMED, happening=hinted, terms=exact_out_order
+        prices(asks(900_000_000), asks(800_000_000)), Status.CONFIRMED, happening=hinted, terms=exact_out_order
     ),
     "limit_opens_again": Scenario(
-        Script(raydium=(pays(_AT_200),), meteora=(unreadable(),), outcomes=(EXPIRED, landed())),
+        Script(raydium=(pays(AT_200),), meteora=(unreadable(),), outcomes=(EXPIRED, landed())),
         Status.CONFIRMED,
         terms=one_attempt_order,
     ),
-    "limit_amended": Scenario(
-        _prices(pays(_AT_145)), Status.CONFIRMED, happening=amended_while_open, terms=limit_order
-    ),
-    "limit_canceled": Scenario(
-        _prices(pays(_AT_145)), Status.CANCELED, happening=canceled_while_open, terms=limit_order
-    ),
+    "limit_amended": Scenario(prices(pays(AT_145)), Status.CONFIRMED, happening=amended_while_open, terms=limit_order),
+    "limit_canceled": Scenario(prices(pays(AT_145)), Status.CANCELED, happening=canceled_while_open, terms=limit_order),
     "stop_triggered": Scenario(
-        _prices(pays(_AT_200), pays(_AT_100)), Status.CONFIRMED, happening=hinted, terms=stop_order
+        prices(pays(AT_200), pays(AT_100)), Status.CONFIRMED, happening=hinted, terms=stop_order
     ),
     "stop_limit_triggered_and_reached": Scenario(
-        _prices(pays(_AT_200), pays(_AT_100), pays(_AT_145)),
+        prices(pays(AT_200), pays(AT_100), pays(AT_145)),
         Status.CONFIRMED,
         happening=hinted_twice,
         terms=stop_limit_order,
     ),
     "take_profit_triggered": Scenario(
-        _prices(pays(_AT_145), pays(_AT_200)), Status.CONFIRMED, happening=hinted, terms=take_profit_order
+        prices(pays(AT_145), pays(AT_200)), Status.CONFIRMED, happening=hinted, terms=take_profit_order
     ),
     "pending_cancel_and_confirmed": Scenario(Script(), Status.CONFIRMED, happening=canceled_too_late),
     "pending_cancel_and_expired": Scenario(Script(outcomes=(EXPIRED,)), Status.CANCELED, happening=canceled_too_late),

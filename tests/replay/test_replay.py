@@ -18,14 +18,18 @@ from temporalio.worker import (
 )
 
 from tests.replay import mutants
-from tests.replay.record import HISTORIES
-from tests.replay.scenarios import SCENARIOS
+from tests.replay.order_types import WAYS
+from tests.replay.record import BEFORE, HISTORIES
 from workflows.messages import OrderResult
 from workflows.order import OrderWorkflow
 from workflows.plugin import order_engine_plugin
 
 RECORDED = sorted(HISTORIES.glob("*.json"))
+BEGUN_ANEW = sorted(BEFORE.glob("*.json"))
 each_history = pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+every_history = pytest.mark.parametrize(
+    "path", RECORDED + BEGUN_ANEW, ids=lambda path: str(path.relative_to(HISTORIES).with_suffix(""))
+)
 
 
 def history(path: Path) -> WorkflowHistory:
@@ -77,7 +81,7 @@ class Diverged(Exception):
 
 
 def test_every_scenario_has_its_history() -> None:
-    assert {path.stem for path in RECORDED} >= set(SCENARIOS)
+    assert {path.stem for path in RECORDED} >= set(WAYS)
 
 
 def recorded_end(path: Path) -> OrderResult:
@@ -91,13 +95,20 @@ async def test_the_workflow_replays_to_the_same_end(path: Path) -> None:
     assert await replayed(OrderWorkflow, path) == recorded_end(path)
 
 
+@pytest.mark.parametrize("path", BEGUN_ANEW, ids=lambda path: path.stem)
+async def test_the_workflow_begins_anew_where_its_history_did(path: Path) -> None:
+    before = history(path)
+    assert before.events[-1].HasField("workflow_execution_continued_as_new_event_attributes")
+    await Replayer(workflows=[OrderWorkflow], plugins=[order_engine_plugin()]).replay_workflow(before)
+
+
 @each_history
 def test_a_history_ends_as_its_scenario_says(path: Path) -> None:
-    result, scenario = recorded_end(path), SCENARIOS[path.stem]
+    result, scenario = recorded_end(path), WAYS[path.stem]
     assert (result.status, result.reason) == (scenario.status, scenario.reason)
 
 
-@each_history
+@every_history
 def test_a_history_names_no_machine(path: Path) -> None:
     document = path.read_text()
     payloads = b"".join(base64.b64decode(data) for data in re.findall(r'"data":"([^"]*)"', document)).decode()

@@ -7,7 +7,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from tests.replay.test_replay import each_history, history
+from tests.replay.test_replay import every_history, history
 from workflows.domain.order import OrderTerms
 from workflows.messages import OrderResult
 from workflows.order import OrderWorkflow
@@ -22,7 +22,7 @@ def replayer(subject: type) -> Replayer:
     return Replayer(workflows=[subject], data_converter=pydantic_data_converter, workflow_runner=STRICT)
 
 
-@each_history
+@every_history
 async def test_every_recorded_path_runs_inside_the_strict_sandbox(path) -> None:
     await replayer(OrderWorkflow).replay_workflow(history(path))
 
@@ -37,6 +37,6 @@ class ReadsTheClock:
 
 
 async def test_the_strict_sandbox_refuses_the_clock() -> None:
-    path = each_history.args[1][0]
+    path = every_history.args[1][0]
     replay = await replayer(ReadsTheClock).replay_workflow(history(path), raise_on_replay_failure=False)
     assert "datetime.now" in str(replay.replay_failure)

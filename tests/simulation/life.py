@@ -272,7 +272,8 @@ async def _until_death(runtime: LiveRuntime, gate: Gate, terms: OrderTerms) -> O
 def _as_workflow(runtime: LiveRuntime) -> Iterator[None]:
     """The runtime in the place of `temporalio.workflow`, in every module of the workflow's code."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, module in list(sys.modules.items()):
+        # Copied in one step: a thread of another test may import meanwhile.
+        for name, module in sys.modules.copy().items():
             if name.startswith("workflows.") and getattr(module, "workflow", None) is workflow:
                 patch.setattr(module, "workflow", runtime)
         yield

@@ -9,11 +9,22 @@ from temporalio.testing import WorkflowEnvironment
 from tests.samples import limit_order, order_terms
 from tests.workflows.conftest import Engine, RunEngine, Started
 from tests.workflows.histories import happened
-from tests.workflows.scripted import EXPIRED, Answer, Script, ScriptedActivities, landed, pays, reverted, unreadable
+from tests.workflows.scripted import (
+    EXPIRED,
+    HALT,
+    Answer,
+    Script,
+    ScriptedActivities,
+    landed,
+    pays,
+    reverted,
+    unreadable,
+)
 from workflows import names
-from workflows.domain.attempt import SwapOutcome
+from workflows.domain.attempt import SwapAttempt, SwapOutcome
 from workflows.domain.errors import ErrorCode
 from workflows.domain.lifecycle import Status
+from workflows.domain.order import OrderEvent
 from workflows.domain.routing import VenueQuotes
 from workflows.messages import CancelAnswer, CancelOrder, CancelResult, OrderResult, QuoteRequest
 from workflows.order import OrderWorkflow
@@ -180,3 +191,35 @@ class TestADefiniteAnswer:
         assert answer.result is CancelResult.CANCELED
         assert told(running.activities, result.order_id)[-1] is Status.CANCELED
         assert running.activities.chain.sent[result.order_id] == []
+
+
+@pytest.mark.parametrize(
+    ("halted", "answer", "log"),
+    [
+        (False, CancelResult.TOO_LATE, [P, R, B, S, C, Status.CONFIRMED]),
+        # Nothing was recorded and nothing sent: it is no matter for the chain.
+        (True, CancelResult.CANCELED, [P, R, B, Status.CANCELED]),
+    ],
+)
+async def test_a_cancel_that_comes_before_the_swap_is_recorded(
+    engine: RunEngine, halted: bool, answer: CancelResult, log: list[Status]
+) -> None:
+    async with engine(Script()) as running:
+        store = running.activities.store
+        record, asked, may_record = store.record_attempt, asyncio.Event(), asyncio.Event()
+
+        async def slowly(swap: SwapAttempt, event: OrderEvent) -> OrderEvent:
+            asked.set()
+            await may_record.wait()
+            return await record(swap, event)
+
+        store.record_attempt = slowly  # type: ignore[method-assign]
+        handle = await running.start(in_real_time=True)
+        await asked.wait()
+        asking = asyncio.create_task(cancel(handle))
+        await happened(handle, "workflow_execution_update_accepted")
+        store.halt = HALT if halted else None
+        may_record.set()
+        assert (await asking).result is answer
+        result = await handle.result()
+    assert told(running.activities, result.order_id) == log

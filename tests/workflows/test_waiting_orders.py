@@ -124,12 +124,15 @@ async def test_a_limit_order_waits_thirty_days_and_then_fills(
     assert log[2].at - log[1].at >= timedelta(days=30)
 
 
+@pytest.mark.parametrize("time_in_force", [TimeInForce.GTD, TimeInForce.DAY])
 @pytest.mark.parametrize("changes", [{}, STOP, STOP_LIMIT, TAKE_PROFIT])
-async def test_an_order_whose_time_ends_expires(engine: RunEngine, changes: dict[str, Any]) -> None:
+async def test_an_order_whose_time_ends_expires(
+    engine: RunEngine, changes: dict[str, Any], time_in_force: TimeInForce
+) -> None:
     resting = AT_200 if changes in (STOP, STOP_LIMIT) else AT_150
     in_a_week = datetime.now(UTC) + timedelta(days=7)
     async with engine(Market(resting).script()) as running:
-        terms = limit_order(time_in_force=TimeInForce.GTD, expire_at=in_a_week, **changes)
+        terms = limit_order(time_in_force=time_in_force, expire_at=in_a_week, **changes)
         result = await (handle := await running.start(terms)).result()
     assert (result.status, result.reason) == (ENDED, ErrorCode.TIME_IN_FORCE_ENDED)
     assert story(running, handle) == [P, O, ENDED]
@@ -201,6 +204,27 @@ class TestExactOut:
             await hint(handle)
             result = await handle.result()
         assert result.status is CONFIRMED
+
+    @pytest.mark.parametrize(
+        ("changes", "before", "after"),
+        [
+            ({"limit_price": Decimal(125)}, 900_000_000, 800_000_000),
+            (STOP, 500_000_000, 700_000_000),
+            (STOP_LIMIT, 500_000_000, 700_000_000),
+            (TAKE_PROFIT, 700_000_000, 500_000_000),
+        ],
+    )
+    async def test_every_type_may_name_what_it_wants(
+        self, engine: RunEngine, changes: dict[str, Any], before: int, after: int
+    ) -> None:
+        script = Script(raydium=(asks(before), asks(after)), meteora=(unreadable(),))
+        async with engine(script) as running:
+            handle = await running.rest(limit_order(**BUY | changes))
+            await hint(handle)
+            result = await handle.result()
+        assert result.status is CONFIRMED
+        (known,) = running.activities.order(result.order_id).swaps
+        assert known.swap.least_out == BUY["amount_out"]
 
 
 class TestAfterFailedAttempts:

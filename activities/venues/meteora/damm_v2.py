@@ -63,6 +63,9 @@ _LAST_LAYOUT_VERSION = 1
 _COMPUTE_UNITS = 45_000
 _COMPUTE_UNITS_LIMITED = 60_000
 
+# Looked up once: an enum's members are found by a search of its class.
+_EXACT_OUT, _PARTIAL_FILL = Mode.EXACT_OUT, Mode.PARTIAL_FILL
+
 
 @dataclass(slots=True)
 class DammV2Pool(Pool):
@@ -94,7 +97,7 @@ class DammV2Pool(Pool):
             raise refused("TypeCastFailed")
         mint_in, mint_out = (self.mint_a, self.mint_b) if a_to_b else (self.mint_b, self.mint_a)
         epoch = clock.epoch
-        if swap.mode is Mode.EXACT_OUT:
+        if swap.mode is _EXACT_OUT:
             gross_out = mint_out.gross_up(amount, epoch)
             if gross_out > U64_MAX:
                 raise refused("MathOverflow")
@@ -107,7 +110,7 @@ class DammV2Pool(Pool):
             if limit is not None and amount_in > limit:
                 raise refused("ExceededSlippage")
         else:
-            partly = swap.mode is Mode.PARTIAL_FILL
+            partly = swap.mode is _PARTIAL_FILL
             received = amount - mint_in.fee(amount, epoch)
             if received == 0:
                 raise refused("AmountIsZero")
@@ -268,7 +271,7 @@ class DammV2Kind(PoolKind):
 def _pool_data(address: Pubkey, accounts: Accounts) -> bytes:
     (account,) = fetched(_NAME, accounts, address)
     data = owned_data(_NAME, "pool", account, PROGRAM, POOL_SIZE)
-    if data[:8] != POOL_TAG:
+    if not data.startswith(POOL_TAG):
         raise DecodeError(_NAME, "pool", 0, "not a Pool")
     return data
 

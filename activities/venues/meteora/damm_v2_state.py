@@ -27,6 +27,9 @@ _SQRT_PRICE, _SQRT_PRICE_OFFSET = Struct("<QQ"), 456
 _RESERVES, _RESERVES_OFFSET = Struct("<QQB"), 680
 _LOW = 2**64 - 1
 
+# A named tuple's own constructor is a function around this.
+_make = tuple.__new__
+
 
 @dataclass(slots=True)
 class State:
@@ -89,16 +92,19 @@ def read_state(data: bytes) -> State:
         layout_version,
     ) = _POOL.unpack(data)
     return State(
-        BaseFee(cliff, mode, steps, timing, factor),
+        _make(BaseFee, (cliff, mode, steps, timing, factor)),
         protocol_percent,
         referral_percent,
         compounding_bps,
         initial_high << 64 | initial,
-        Range(
-            lowest_high << 64 | lowest,
-            highest_high << 64 | highest,
-            price_high << 64 | price,
-            liquidity_high << 64 | liquidity,
+        _make(
+            Range,
+            (
+                lowest_high << 64 | lowest,
+                highest_high << 64 | highest,
+                price_high << 64 | price,
+                liquidity_high << 64 | liquidity,
+            ),
         ),
         activation_point,
         activation_type,

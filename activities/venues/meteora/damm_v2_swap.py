@@ -18,6 +18,9 @@ OUTPUT_SIDE, ONLY_B, COMPOUNDING = 0, 1, 2
 # The cap on the whole rate by the pool's fee version: 50 % and 99 %.
 _HIGHEST_RATES = (500_000_000, 990_000_000)
 
+# A named tuple's own constructor is a function around this.
+_make = tuple.__new__
+
 
 class Fill(NamedTuple):
     """A swap as the pool sees it, in base units.
@@ -60,7 +63,7 @@ def sell(state: State, a_to_b: bool, amount: int, point: int, limited: bool, par
     if not fee_on_input:
         fee = -(-curve_out * rate // DENOMINATOR)
         amount_out = curve_out - fee
-    return Fill(a_to_b, amount_in, curve_in, curve_out, amount_out, fee, fee_on_input, sqrt_price, limited)
+    return _make(Fill, (a_to_b, amount_in, curve_in, curve_out, amount_out, fee, fee_on_input, sqrt_price, limited))
 
 
 def buy(state: State, a_to_b: bool, amount: int, point: int, limited: bool) -> Fill:

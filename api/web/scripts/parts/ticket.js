@@ -53,6 +53,10 @@ export function ticket(tokens, { changed, submit }) {
   const wallet = h("input", { value: draft.wallet, autocomplete: "off", spellcheck: "false" });
   wallet.oninput = () => edit("wallet", wallet.value);
   const one = h("button", { class: "primary", type: "submit" }, "Place order");
+  // The second press of a double click is the same wish, however soon the first was answered.
+  one.onclick = (event) => {
+    if (event.detail > 1) event.preventDefault();
+  };
   const five = h("button", { type: "button", title: "The same order five times at once" }, "Place 5");
   const form = h(
     "form",
