@@ -137,7 +137,8 @@ async def test_never_both(
         else:
             assert answer["result"] == CancelResult.ALREADY_TERMINAL
             assert answer["status"] == end["status"]
-    assert told >= {CancelResult.CANCELED, CancelResult.TOO_LATE}
+    # An order that waits for nothing is signed in the task that accepts it: no cancellation comes between.
+    assert CancelResult.TOO_LATE in told
 
 
 async def ended(api: Api, order_id: str) -> dict[str, Any]:

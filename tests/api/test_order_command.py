@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.api.running import Api, RunWorker, StoringActivities
 from tests.api.test_changes import AT_150, UNKNOWN, becomes, opened
 from tests.workflows.scripted import EXPIRED, Script
 
-LATER = "2099-01-31T12:00:00Z"
+LATER = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
 
 SELL = ("SOL", "USDC", "1.5")
 SUBMITTED: list[tuple[tuple[str, ...], dict[str, Any]]] = [
@@ -83,6 +84,7 @@ class TestSubmit:
     async def test_every_type_is_placed(self, run: Run):
         for arguments, expected in SUBMITTED:
             answer = await run("submit", *arguments, "--json")
+            assert answer.told is None, answer.told
             placed = json.loads(answer.out)
             assert {name: placed[name] for name in expected} == expected, arguments
 

@@ -33,7 +33,7 @@ from workflows.messages import CancelResult, QuoteRequest
 from workflows.order import OrderWorkflow
 
 # A step takes tens of milliseconds, a worker some more.
-_EXAMPLES = max(10, settings().max_examples // 10)
+_EXAMPLES = max(5, settings().max_examples // 20)
 
 # Longer than any step takes: what has not come by then does not come.
 _PATIENCE_SECONDS = 20.0
@@ -155,6 +155,7 @@ class Trading:
         """No step is left half done, and everything has ended."""
         await self.chain(Fate.LANDS)
         await self.start_worker()
+        await self._settles()
         await self.cancel_all(None, "http")
         await self._settles()
         await self._agrees()
