@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 from api.client.connection import Connection
@@ -64,6 +65,11 @@ class OrderClient:
     async def get(self, order_id: str) -> OrderOut:
         """The order as it stands."""
         return OrderOut.model_validate(await self._http.call("GET", f"/api/orders/{order_id}"))
+
+    async def find(self, client_order_id: str) -> OrderOut:
+        """The order that was placed under this `client_order_id`."""
+        path = f"/api/orders/by-client-order-id/{quote(client_order_id, safe='')}"
+        return OrderOut.model_validate(await self._http.call("GET", path))
 
     async def list(self, limit: int = 50, cursor: str | None = None, **chosen: Any) -> OrderPage:
         """A page of orders, newest first; `chosen` are the filters of `GET /api/orders`."""

@@ -1,22 +1,24 @@
 """How commands talk to the API of the engine."""
 
-import json
+import asyncio
 import os
-import time
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from deploy.cli.failure import CommandError
 from deploy.cli.settings import load
 
+if TYPE_CHECKING:
+    from api.client import OrderClient
+
 DEFAULT_URL = "http://127.0.0.1:8080"
-# The API gives up on a slow Temporal server well before this.
-_TIMEOUT = 15.0
-# A stream that broke is taken up again after the last event seen; an API that is restarted is back within seconds.
-_RECONNECT_PAUSE = 0.5
-_RECONNECT_SECONDS = 30.0
+
+# Somebody sits and waits: an API that does not answer for so long is not running.
+_PATIENCE_SECONDS = 5.0
+# A stream is worth more: an API that is restarted is back within seconds.
+_STREAM_PATIENCE_SECONDS = 30.0
 
 ApiUrl = Annotated[
     str | None,
@@ -28,77 +30,30 @@ ApiUrl = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer of the API as JSON.")]
 
-
-def _authorization() -> dict[str, str]:
-    """The key of ORDER_ENGINE_API_KEY, for an API that wants one; never an option, which other users could read."""
-    key = os.environ.get("ORDER_ENGINE_API_KEY")
-    return {"Authorization": f"Bearer {key}"} if key else {}
+Answer = TypeVar("Answer")
 
 
-class ApiClient:
-    """Requests to one API. Every method raises CommandError with what the API, or the connection, has against it."""
+def ask(url: str | None, question: "Callable[[OrderClient], Awaitable[Answer]]", follows: bool = False) -> Answer:
+    """What the API answers; `follows` for what goes on until an order has ended.
 
-    def __init__(self, url: str | None):
-        self._url = (url or _running_here() or DEFAULT_URL).rstrip("/")
+    Signs in with the key of ORDER_ENGINE_API_KEY, never with one of an option, which other users could read. Raises
+    CommandError with what the API, or the connection, has against it.
+    """
+    from api.client import ApiRefused, ClientError, OrderClient
 
-    def get(self, path: str, **parameters: str | int | None) -> Any:
-        """The JSON that a GET answers; parameters that are None are left out."""
-        given = {name: value for name, value in parameters.items() if value is not None}
-        return self._send("GET", path, params=given)
+    async def asked() -> Answer:
+        patience = _STREAM_PATIENCE_SECONDS if follows else _PATIENCE_SECONDS
+        address = url or _running_here() or DEFAULT_URL
+        async with OrderClient(address, os.environ.get("ORDER_ENGINE_API_KEY") or None, patience) as client:
+            return await question(client)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON that a POST answers."""
-        return self._send("POST", path, json=body)
-
-    def events(self, order_id: str) -> Iterator[dict[str, Any]]:
-        """The messages of an order's stream, the snapshot first, until the order has ended.
-
-        A connection that breaks is made again after the last event seen, so that none is missed or seen twice.
-        """
-        from websockets.exceptions import WebSocketException
-        from websockets.sync.client import connect
-
-        address = f"ws{self._url.removeprefix('http')}/api/orders/{order_id}/stream"
-        position, deadline = 0, time.monotonic() + _RECONNECT_SECONDS
-        while True:
-            try:
-                with connect(f"{address}?after={position}", additional_headers=_authorization()) as connection:
-                    for text in connection:
-                        message = json.loads(text)
-                        if message["type"] == "problem":
-                            raise CommandError(_explained(message))
-                        if message["type"] == "event":
-                            position = message["seq"]
-                        deadline = time.monotonic() + _RECONNECT_SECONDS
-                        yield message
-                    return
-            except (OSError, WebSocketException) as error:
-                if time.monotonic() > deadline:
-                    raise CommandError(f"the API at {self._url} does not stream: {error}") from error
-            time.sleep(_RECONNECT_PAUSE)
-
-    def _send(self, method: str, path: str, **content: Any) -> Any:
-        import httpx
-
-        try:
-            response = httpx.request(
-                method, f"{self._url}{path}", timeout=_TIMEOUT, headers=_authorization(), **content
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise CommandError(f"the API at {self._url} does not answer: {error}") from error
-        try:
-            answer = response.json()
-        except ValueError as error:
-            raise CommandError(f"{self._url} answers {response.status_code} without JSON: is it the API?") from error
-        if response.is_success:
-            return answer
-        raise CommandError(_explained(answer))
-
-
-def _explained(problem: Mapping[str, Any]) -> str:
-    """A problem document (RFC 9457) in one line."""
-    code, detail = problem.get("code", "error"), problem.get("detail") or problem.get("title", "")
-    return f"{code}: {detail}. {problem.get('advice', '')}".strip()
+    try:
+        return asyncio.run(asked())
+    except ApiRefused as refused:
+        fields = "".join(f" {name}: {detail}." for name, detail in refused.fields.items())
+        raise CommandError(f"{refused}{fields}") from refused
+    except (ClientError, ValueError) as error:
+        raise CommandError(str(error)) from error
 
 
 def _running_here() -> str | None:
