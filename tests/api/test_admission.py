@@ -197,7 +197,7 @@ async def test_an_account_with_too_many_is_told(api_settings: ApiSettings, task_
     await TokenRepository(database).upsert([SOL, USDC])
     settings = api_settings.model_copy(update={"api_orders_in_progress": 2})
     async with serving(settings) as api:
-        named = order_body(clientOrderId="mine")
+        named = order_body(clientOrderId="admitted-once")
         first = await api.http.post("/api/orders", json=named)
         codes = [first.status_code]
         codes += [(await api.http.post("/api/orders", json=order_body())).status_code for _ in range(2)]

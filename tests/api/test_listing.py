@@ -68,7 +68,7 @@ async def test_an_order_is_found_by_its_clients_name(api: Api):
     order = await api.submit(clientOrderId="events")
     answer = await api.http.get("/api/orders/by-client-order-id/events")
     assert (answer.status_code, answer.json()["orderId"], answer.headers["etag"]) == (200, order["orderId"], '"0"')
-    missing = await api.http.get("/api/orders/by-client-order-id/mine")
+    missing = await api.http.get("/api/orders/by-client-order-id/never-placed")
     assert (missing.status_code, missing.json()["code"]) == (404, "order_not_found")
 
 

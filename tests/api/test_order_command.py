@@ -89,11 +89,11 @@ class TestSubmit:
             assert {name: placed[name] for name in expected} == expected, arguments
 
     async def test_it_says_what_the_order_is_called(self, api: Api, run: Run):
-        first = await run("submit", *SELL, "--client-order-id", "mine")
-        again = await run("submit", *SELL, "--client-order-id", "mine")
+        first = await run("submit", *SELL, "--client-order-id", "from-the-console")
+        again = await run("submit", *SELL, "--client-order-id", "from-the-console")
         assert first.out == again.out
         assert re.fullmatch(r"order [0-9a-f-]{36} pending\n", first.out)
-        shown = await run("get", "mine", "--client", "--json")
+        shown = await run("get", "from-the-console", "--client", "--json")
         assert json.loads(shown.out)["orderId"] == first.out.split()[1]
 
     async def test_watched_it_is_told_to_the_end(self, run: Run, worker):
