@@ -31,6 +31,8 @@ def _order(draw: random.Random) -> dict[str, Any]:
         "tokenOut": buy,
         "amount": f"{hundredths // 100}.{hundredths % 100:02}",
         "slippageBps": 500,
+        # A blockhash lives for six seconds here, and a busy machine may take as long.
+        "maxAttempts": 20,
     }
 
 
