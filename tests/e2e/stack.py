@@ -17,7 +17,7 @@ import httpx
 import psutil
 import websockets
 
-from tests.servers import free_ports
+from tests.servers import free_port, free_ports
 from workflows.domain.ids import parse_memo
 from workflows.domain.lifecycle import Status, is_terminal
 
@@ -67,6 +67,8 @@ class Stack:
         ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         api, rpc = (f"http://127.0.0.1:{ports[name]}" for name in ("api", "localnet"))
         further = {"ORDER_ENGINE_SOLANA_RPC_FALLBACK_URLS": ",".join(_node(rpc, name) for name in fallbacks)}
+        # Far from those of a stack that starts beside it: both would take the first free ones.
+        ports["metrics"] = free_port()
         arguments = [part for name, port in ports.items() for part in (f"--{name}-port", str(port))]
         said = data_dir.with_suffix(".out")
         with said.open("w") as output:
