@@ -21,8 +21,9 @@ _BLOCKS_TO_LAND = 150
 # first, however long that takes.
 BLOCKS_TO_COME_BACK = 150
 
-# A node that is further behind is not waited for.
-_SLOTS_TO_CATCH_UP = 150
+# A node that is further behind is not waited for: three lifetimes of a transaction. One that only lags has seen the end
+# of a swap's time by then; one that stands still is soon this far behind.
+_SLOTS_TO_CATCH_UP = 450
 
 # Such a node cannot speak for the past, now or later: that it stays silent holds up no proof.
 _CANNOT_TELL = frozenset({Outcome.NO_HISTORY, Outcome.UNSUPPORTED, Outcome.REFUSED})
@@ -106,19 +107,25 @@ class _Witness:
         self.silence = str(error)
         self.pending = error.outcome not in _CANNOT_TELL
 
-    def is_catching_up(self, furthest: BlockPosition | None) -> bool:
-        """Whether it may soon know what it does not know yet. One that stands still is soon too far behind."""
-        if self.answer is None or furthest is None:
+    def may_learn(self, deadline: Deadline, furthest: BlockPosition) -> bool:
+        """Whether it answered for a time before the deadline, and may soon know what it does not know yet."""
+        if self.answer is None:
             return False
-        return 0 < furthest.slot - self.answer.slot < _SLOTS_TO_CATCH_UP
+        behind = furthest.slot - self.answer.slot
+        return 0 < behind < _SLOTS_TO_CATCH_UP and not self._has_seen_the_end(deadline)
 
-    def proves(self, signature: Signature, deadline: Deadline) -> bool:
-        """Whether its ignorance of the signature is a proof."""
+    def _has_seen_the_end(self, deadline: Deadline) -> bool:
         return (
             self.finalized is not None
             and self.finalized.height > deadline.last_valid_block_height
             and self.answer is not None
             and self.answer.slot >= self.finalized.slot
+        )
+
+    def proves(self, signature: Signature, deadline: Deadline) -> bool:
+        """Whether its ignorance of the signature is a proof."""
+        return (
+            self._has_seen_the_end(deadline)
             and self.oldest is not None
             and self.oldest <= deadline.ledger_from
             and self.node.is_of_our_cluster
@@ -158,8 +165,13 @@ async def inquire(
                 words[signature].append(Word(each.node.host, each.answer.slot, status))
     assert furthest is not None
     expired: dict[Signature, int] = {}
-    waited_for = [each for each in overdue.values() if absence.dead and not each.is_long_past(furthest)]
-    unheard = absence.rest or any(each.pending or each.is_catching_up(furthest) for each in witnesses)
+    unheard = absence.rest or any(each.pending for each in witnesses)
+    waited_for = [
+        deadline
+        for deadline in overdue.values()
+        if (absence.dead and not deadline.is_long_past(furthest))
+        or any(each.may_learn(deadline, furthest) for each in witnesses)
+    ]
     if not unheard:
         for signature, deadline in overdue.items():
             proof = next((each.finalized for each in witnesses if each.proves(signature, deadline)), None)

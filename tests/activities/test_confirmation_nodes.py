@@ -90,6 +90,26 @@ class TestOneKnows:
 
         in_virtual_time(scenario)
 
+    def test_what_only_a_node_far_behind_knows_has_not_expired(self) -> None:
+        async def scenario() -> None:
+            async with scene(2) as at:
+                signature = Signature.new_unique()
+                at.nodes[0].denies, at.nodes[1].behind = True, 300
+                at.world.land(signature)
+                assert await at.settle(signature) == Landed(FIRST_SLOT, None)
+                assert at.world.slot > FIRST_SLOT + 300
+
+        in_virtual_time(scenario)
+
+    def test_a_node_that_is_always_behind_holds_a_proof_up_until_it_has_seen_the_end(self) -> None:
+        async def scenario() -> None:
+            async with scene(2) as at:
+                at.nodes[1].behind = 60
+                assert isinstance(await at.settle(Signature.new_unique()), Expired)
+                assert FIRST_SLOT + LIFE + 60 < at.world.slot < FIRST_SLOT + LIFE + 150
+
+        in_virtual_time(scenario)
+
     @pytest.mark.parametrize("fault", ["hangs", "down", "behind"])
     def test_a_node_that_is_no_use_holds_nobody_up(self, fault: str) -> None:
         async def scenario() -> None:

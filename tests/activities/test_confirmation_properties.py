@@ -63,7 +63,7 @@ def turns(nodes: int, liar: bool) -> st.SearchStrategy[list[Turn]]:
     def turn(node: int) -> st.SearchStrategy[Turn]:
         habits = [what for what in HONEST if not (node == 1 and what == "not listed")]
         choices = st.sampled_from([*habits, *LIES] if liar and node == 0 else habits)
-        behind = st.integers(0, 140)
+        behind = st.integers(0, 440)
         # Most that matters happens when it may have expired.
         when = st.integers(0, PEACE - FIRST_SLOT) | st.integers(LIFE - 10, LIFE + FINALITY + 10)
         return st.builds(Turn, slot=when, node=st.just(node), what=choices, by=behind)
