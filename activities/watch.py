@@ -22,7 +22,7 @@ from activities.watch_book import Book, Size, Waiting
 from activities.watch_log import Watcher, WatchLog
 from workflows import names
 from workflows.domain.ids import watch_id, workflow_id
-from workflows.domain.open_order import OpenOrder, PriceHint
+from workflows.domain.open_order import OpenOrder
 from workflows.domain.trigger import unit_price
 from workflows.messages import WatchedPair
 
@@ -49,10 +49,6 @@ _CONCURRENT_HINTS = 32
 
 # Thousands of orders that open at once come to the watcher's history in a few signals.
 _BETWEEN_ANNOUNCEMENTS_SECONDS = 0.1
-
-# Orders that were told leave the book, and to read it anew would take the machine's time from them: so long for each.
-_SPARED_SECONDS = 0.01
-_MOST_SPARED_SECONDS = 1.0
 
 # A quote may walk past the accounts at hand; deeper ones could not be carried by a transaction anyway.
 _WALK_ROUNDS = 4
@@ -169,10 +165,6 @@ class _Orders:
         """How many are open, as far as is known."""
         return self._stamp[0] if self._stamp is not None else 0
 
-    def spare(self, seconds: float) -> None:
-        """Look no sooner than in so many seconds."""
-        self._looked_at = max(self._looked_at, time.monotonic() + seconds - self._pause)
-
     def deserted(self) -> bool:
         """Whether there has been no order for a while, by the store's own word."""
         return time.monotonic() - self._occupied_at > _LINGER_SECONDS
@@ -243,9 +235,7 @@ class WatchActivities:
                 watcher.trouble = str(error) or "no answer in time"
                 log.warning("pools of %s: %s", pair, watcher.trouble)
                 seen, crossed = None, ()
-            due = repeats.due(crossed, time.monotonic())
-            await self._tell(due)
-            orders.spare(min(len(due) * _SPARED_SECONDS, _MOST_SPARED_SECONDS))
+            await self._tell(repeats.due(crossed, time.monotonic()))
             await asyncio.sleep(max(0.0, started + self._interval - time.monotonic()))
 
     async def _crossed(self, pair: WatchedPair, state: PairState, book: Book) -> Sequence[Waiting]:
@@ -258,16 +248,16 @@ class WatchActivities:
         return crossed
 
     async def _tell(self, orders: Sequence[Waiting]) -> None:
-        client, last = activity.client(), len(orders) - 1
-        await asyncio.gather(*(self._hint(client, order, last - place) for place, order in enumerate(orders)))
+        client = activity.client()
+        await asyncio.gather(*(self._hint(client, order) for order in orders))
 
-    async def _hint(self, client: Client, order: Waiting, behind: int) -> None:
+    async def _hint(self, client: Client, order: Waiting) -> None:
         handle = client.get_workflow_handle(workflow_id(order.order_id))
         async with self._hints:
             # A crossing of thousands takes longer than a watcher may be silent.
             activity.heartbeat()
             try:
-                await handle.signal(names.PRICE_REACHED, PriceHint(behind=behind))
+                await handle.signal(names.PRICE_REACHED)
             except RPCError as error:
                 # Over since the last look, or told again in a moment.
                 if error.status is not RPCStatusCode.NOT_FOUND:

@@ -13,7 +13,6 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from workflows.domain.errors import EngineError, ErrorCode
 from workflows.domain.lifecycle import Status
-from workflows.domain.open_order import PriceHint
 from workflows.domain.order import OrderTerms, OrderType
 from workflows.domain.retry import Failure, may_rest_after, next_attempt_after
 from workflows.messages import (
@@ -55,10 +54,9 @@ class OrderWorkflow(OrderRest):
         return self._view()
 
     @workflow.signal(name=PRICE_REACHED, description="The pair's watcher saw the price that the order waits for")
-    def price_reached(self, hint: PriceHint | None = None) -> None:
+    def price_reached(self) -> None:
         """Look whether it is so."""
         self._hinted = True
-        self._behind = hint.behind if hint else 0
 
     @workflow.update(name=CANCEL, description="Cancel the order where nothing of it can trade any more")
     async def cancel(self, request: CancelOrder) -> CancelAnswer:

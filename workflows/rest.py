@@ -28,11 +28,6 @@ from workflows.record import WRITE_RETRY
 # A timer needs some length.
 _SHORTEST_PAUSE = timedelta(milliseconds=1)
 
-# What an order that is told of its price takes of a small machine until it is under way, and how long an order gives
-# way to those behind it at most.
-_FIRST_STEP = timedelta(milliseconds=10)
-_LONGEST_WAY = timedelta(seconds=1)
-
 
 class BeginAnew(Exception):
     """The history of a waiting order has grown long; it goes on in a new one."""
@@ -53,8 +48,6 @@ class OrderRest(OrderAttempt):
     def __init__(self, terms: OrderTerms, carried: Carried | None = None) -> None:
         super().__init__(terms, carried)
         self._hinted = False
-        # How many orders were told of the same price after this one.
-        self._behind = 0
         self._watched = False
         # A stop was triggered, and no event says so yet.
         self._trigger_untold = False
@@ -102,10 +95,8 @@ class OrderRest(OrderAttempt):
     async def _give_way(self) -> None:
         """A crossing wakes many orders at once: each is under way before any of them takes the time to trade."""
         self._enter("on its way")
-        pause = min(max(self._behind * _FIRST_STEP, _SHORTEST_PAUSE), _LONGEST_WAY)
-        self._behind = 0
         with contextlib.suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(lambda: self._cancel_requested, timeout=pause)
+            await workflow.wait_condition(lambda: self._cancel_requested, timeout=_SHORTEST_PAUSE)
         self._honor_cancel()
 
     async def _has_chance(self) -> bool:

@@ -24,7 +24,7 @@ from activities.watch_log import WatchLog
 from tests.workflows.histories import until
 from workflows import names
 from workflows.domain.ids import watch_id, workflow_id
-from workflows.domain.open_order import OpenOrder, PriceHint
+from workflows.domain.open_order import OpenOrder
 from workflows.domain.order import OrderType
 from workflows.domain.trigger import Conditions
 from workflows.messages import WatchedPair
@@ -89,20 +89,18 @@ class Pools:
 
 @workflow.defn(name="OrderWorkflow")
 class Told:
-    """An order that ends when it is told of its price, with how many are told after it."""
+    """An order that ends when it is told of its price."""
 
     def __init__(self) -> None:
-        self._behind: int | None = None
+        self._told = False
 
     @workflow.signal
-    def price_reached(self, hint: PriceHint) -> None:
-        self._behind = hint.behind
+    def price_reached(self) -> None:
+        self._told = True
 
     @workflow.run
-    async def run(self) -> int:
-        await workflow.wait_condition(lambda: self._behind is not None)
-        assert self._behind is not None
-        return self._behind
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self._told)
 
 
 class World:
@@ -136,12 +134,11 @@ class World:
         await start_watcher(self.client, self.pair)
         return order_id
 
-    async def told(self, order_id: str) -> int:
-        """How many are told after the order, once it was told of its price; it is open no longer then."""
-        behind: int = await self.client.get_workflow_handle(workflow_id(order_id), result_type=int).result()
+    async def told(self, order_id: str) -> None:
+        """Return once the order was told of its price; it is open no longer then."""
+        await self.client.get_workflow_handle(workflow_id(order_id)).result()
         del self.orders.open[order_id]
         self.orders.changes += 1
-        return behind
 
     async def waits(self, order_id: str) -> bool:
         """Whether the order has not been told."""
@@ -202,15 +199,6 @@ async def test_an_order_that_opens_while_another_is_watched_is_seen(world: World
         assert await world.run_id() == run_id
         world.pools.price = 3
         await asyncio.gather(world.told(first), world.told(second))
-        await world.ended()
-
-
-async def test_orders_that_are_crossed_together_are_told_how_many_come_after_them(world: World) -> None:
-    async with world.worker():
-        orders = [await world.order() for _ in range(5)]
-        await world.looked()
-        world.pools.price = 2
-        assert sorted(await asyncio.gather(*map(world.told, orders))) == [0, 1, 2, 3, 4]
         await world.ended()
 
 

@@ -28,7 +28,6 @@ from workflows.domain.amendment import Amendment
 from workflows.domain.attempt import SwapAttempt
 from workflows.domain.errors import ErrorCode
 from workflows.domain.lifecycle import Status
-from workflows.domain.open_order import PriceHint
 from workflows.domain.order import OrderEvent, OrderTerms, OrderType
 from workflows.domain.time_in_force import TimeInForce
 from workflows.messages import AmendAnswer, AmendOrder, CancelAnswer, CancelOrder
@@ -58,12 +57,6 @@ def _soon_over(terms: OrderTerms) -> OrderTerms:
 def _buying(type_: OrderType, stop_price: int | None, limit_price: int | None) -> OrderTerms:
     stop, limit = (Decimal(price) if price is not None else None for price in (stop_price, limit_price))
     return limit_order(**_BUY, type=type_, stop_price=stop, limit_price=limit)
-
-
-async def _crossed_with_others(activities: ScriptedActivities, order: Order) -> None:
-    """The watcher tells ten orders after this one."""
-    await opened(activities, order)
-    await order.signal(OrderWorkflow.price_reached, PriceHint(behind=10))
 
 
 async def _canceled_after_the_stop(activities: ScriptedActivities, order: Order) -> None:
@@ -138,9 +131,6 @@ ORDER_TYPES = {
         prices(pays(AT_200)), Status.CONFIRMED, terms=partial(_at_the_limit_of, TimeInForce.FOK)
     ),
     "limit_day_ends": Scenario(prices(pays(AT_145)), Status.EXPIRED, ErrorCode.TIME_IN_FORCE_ENDED, terms=_day_order),
-    "limit_crossed_with_others": Scenario(
-        prices(pays(AT_145), pays(AT_200)), Status.CONFIRMED, happening=_crossed_with_others, terms=limit_order
-    ),
     "limit_canceled_in_flight_and_confirmed": Scenario(
         prices(pays(AT_145), pays(AT_200)), Status.CONFIRMED, happening=_canceled_in_flight, terms=limit_order
     ),

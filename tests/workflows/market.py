@@ -5,7 +5,6 @@ from typing import Any
 from tests.workflows.conftest import Engine, Started
 from tests.workflows.scripted import Script, pays, unreadable
 from workflows.domain.lifecycle import Status
-from workflows.domain.open_order import PriceHint
 from workflows.order import OrderWorkflow
 
 # What 1.5 SOL bring, in base units of USDC.
@@ -31,5 +30,5 @@ def story(running: Engine, handle: Started) -> list[Status]:
     return [event.status for event in log]
 
 
-async def hint(handle: Started, behind: int = 0) -> None:
-    await handle.signal(OrderWorkflow.price_reached, PriceHint(behind=behind))
+async def hint(handle: Started) -> None:
+    await handle.signal(OrderWorkflow.price_reached)

@@ -1,4 +1,4 @@
-"""An open order as the watcher of its pair knows it, and what the order hears of it."""
+"""An open order as the watcher of its pair knows it."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,3 @@ class OpenOrder:
     decimals_in: int
     decimals_out: int
     conditions: Conditions
-
-
-@dataclass(frozen=True, slots=True)
-class PriceHint:
-    """The watcher saw the price that the order waits for; `behind` orders are told after it in the same look."""
-
-    behind: int = 0
