@@ -65,6 +65,8 @@ class OrderRecord:
         self._broadcast = carried.broadcast if carried else False
         self._signature = carried.signature if carried else None
         self._updated_at = carried.updated_at if carried else workflow.now()
+        # The attempt of the newest swap, which may be one that only the log knows.
+        self._swapped: int | None = None
         self._step = "accepted"
         self._venues: tuple[VenueQuotes, ...] = ()
         self._decision: Decision | None = None
@@ -188,7 +190,8 @@ class OrderRecord:
         if change := event.data.get("amended"):
             self._terms = amended(self._terms, Amendment.model_validate(change))
         self._triggered = self._triggered or bool(event.data.get("triggered"))
-        self._broadcast = self._broadcast or event.status is Status.SUBMITTED
+        if event.status is Status.SUBMITTED:
+            self._broadcast, self._swapped = True, event.attempt
         self._updated_at = event.at
         self._attempts_told.hear(event)
         self._shelf.put(event)

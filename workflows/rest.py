@@ -166,7 +166,8 @@ class OrderRest(OrderAttempt):
 
     async def _return_to_rest(self, facts: dict[str, Any]) -> None:
         """Open again after attempts that failed for a reason that may pass."""
-        if self._prepared is not None and self._prepared.swap.attempt == self._attempt:
+        prepared = self._prepared.swap.attempt if self._prepared is not None else None
+        if self._attempt in (prepared, self._swapped):
             self._attempt += 1
         self._watched = False
         self._not_before = workflow.now() + pause_between_rounds(self._rounds)

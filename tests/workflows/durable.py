@@ -31,7 +31,7 @@ Activities = Mapping[str, Callable[[Any], Awaitable[Any]]]
 _TURNS = 8
 
 # More answers than any order waits for at a time.
-_MOST_TURNS = 1_000
+_MOST_TURNS = 50
 
 
 class Happening(StrEnum):
@@ -67,6 +67,8 @@ class Fate(Protocol):
 class _Call:
     name: str
     argument: Any
+    # How often it is tried; 0 for ever.
+    tries: int = 0
     delivered: Happening | None = None
     done: bool = False
     result: Any = None
@@ -157,7 +159,7 @@ class Runtime:
 
     async def execute_local_activity(self, step: Callable[..., Any], argument: Any, **options: Any) -> Any:
         """Run the step in this worker; its result is not durable yet."""
-        call = await self._call(step.__name__, argument, waits=False)
+        call = await self._call(step.__name__, argument, waits=False, tries=options["retry_policy"].maximum_attempts)
         return _answer(call)
 
     async def execute_activity(self, step: Callable[..., Any], argument: Any, **options: Any) -> Any:
@@ -175,12 +177,12 @@ class Runtime:
             self._live_on()
             await asyncio.sleep(0)
 
-    async def _call(self, name: str, argument: Any, waits: bool) -> _Call:
+    async def _call(self, name: str, argument: Any, waits: bool, tries: int = 0) -> _Call:
         number = len(self._made)
         known = self._history.calls.get(number)
         if known is not None and (known.name, known.argument) != (name, argument):
             raise NotDeterministic(f"call {number} was {known.name}({known.argument}), is {name}({argument})")
-        call = self._made[number] = replace(known) if known is not None else _Call(name, argument)
+        call = self._made[number] = replace(known) if known is not None else _Call(name, argument, tries)
         if not call.done:
             if waits:
                 self._commit(number)
@@ -235,7 +237,7 @@ class Runtime:
             try:
                 return await self._activities[call.name](call.argument)
             except exceptions.ApplicationError as error:
-                if error.type is not None or call.name != "record_cancel_request":
+                if error.type is not None or call.name != "record_cancel_request" or call.tries == 1:
                     raise
             # It is tried again by whatever worker lives.
             self._live_on()

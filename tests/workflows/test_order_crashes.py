@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from tests.samples import order_event, order_terms, swap_attempt
+from tests.samples import limit_order, order_event, order_terms, swap_attempt
 from tests.workflows.conftest import Engine, RunEngine
 from tests.workflows.scripted import EXPIRED, Answer, Script, landed, pays, pool_quote, unreadable
 from workflows import names
@@ -152,6 +152,14 @@ class TestALostHistory:
         first, second = running.activities.chain.sent[terms.order_id]
         assert (first, second) == (swap.signature, result.signature)
         # Attempts that the log has used are not used again.
+        assert [known.swap.attempt for known in running.activities.order(terms.order_id).swaps] == [1, 2]
+
+    async def test_an_order_that_may_rest_never_uses_the_attempt_of_the_log_again(self, engine: RunEngine) -> None:
+        terms = limit_order(max_attempts=1)
+        async with engine(Script(raydium=(pays(301_000_000),), outcomes=(EXPIRED, landed()))) as running:
+            result, log = await after_loss(running, terms, submitted(terms))
+        assert result.status is Status.CONFIRMED
+        assert [event.status for event in log] == [P, R, B, S, Status.OPEN, R, B, S, Status.CONFIRMED]
         assert [known.swap.attempt for known in running.activities.order(terms.order_id).swaps] == [1, 2]
 
     async def test_every_signature_of_the_log_is_settled_in_its_turn(self, engine: RunEngine) -> None:
